@@ -1,0 +1,85 @@
+"""From the journal of a run to its figures, in one call."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from analyzers.costs import ChargesOfADay, at_todays_charges
+from analyzers.equity import equity_frame
+from analyzers.fingerprint import trades_fingerprint
+from analyzers.metrics import Metrics, compute_metrics
+from analyzers.settings import ReportSettings
+from analyzers.trades import trades_frame
+from analyzers.verdict import EdgeVerdict, judge_edge
+from brokers.journal import Journal
+
+__all__ = ["Analysis", "analyze"]
+
+
+class Analysis(NamedTuple):
+    """What follows from a journal; the fields carry the names of :class:`analyzers.result.RunResult`."""
+
+    trades: pd.DataFrame
+    equity: pd.DataFrame
+    metrics: Metrics
+    metrics_today: Metrics
+    today_rates_date: dt.date
+    verdict: EdgeVerdict
+    fingerprint: str
+
+
+def analyze(
+    journal: Journal,
+    bars: pd.DataFrame,
+    starting_cash: float,
+    *,
+    plan: ChargesOfADay,
+    today_rates_date: dt.date,
+    trials: Sequence[float] = (),
+    settings: ReportSettings | None = None,
+) -> Analysis:
+    """Return trades, equity, metrics (as charged and at one day's rates), verdict and fingerprint.
+
+    Parameters
+    ----------
+    journal : Journal
+        Of a finished run.
+    bars : pandas.DataFrame
+        The bar frame of the run.
+    starting_cash : float
+        Rupees before the first bar.
+    plan : ChargesOfADay
+        The broker's charges, for the result at today's rates.
+    today_rates_date : datetime.date
+        Day whose rates these are.
+    trials : sequence of float
+        Annualised Sharpe ratios of the trials before this run.
+    settings : ReportSettings, optional
+        Confidence and minima of the verdict; the defaults when left out.
+    """
+    chosen = settings or ReportSettings()
+    trades = trades_frame(journal.fills, journal.contexts, bars)
+    equity = equity_frame(journal.fills, bars, starting_cash)
+    metrics = compute_metrics(trades, equity, starting_cash, trials)
+    recharged = at_todays_charges(journal.fills, plan, today_rates_date)
+    metrics_today = compute_metrics(
+        trades_frame(recharged, journal.contexts, bars),
+        equity_frame(recharged, bars, starting_cash),
+        starting_cash,
+        trials,
+    )
+    verdict = judge_edge(
+        trades,
+        metrics,
+        confidence_percent=chosen.confidence_percent,
+        minimum_trades=chosen.minimum_trades,
+        minimum_sessions=chosen.minimum_sessions,
+        samples=chosen.bootstrap_samples,
+    )
+    return Analysis(
+        trades, equity, metrics, metrics_today, today_rates_date, verdict, trades_fingerprint(trades)
+    )

@@ -1,0 +1,169 @@
+"""Whether the trades support the belief in an edge, in one line and with the reason."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from analyzers.figures import rupees
+from analyzers.metrics import Metrics
+
+__all__ = ["EdgeVerdict", "judge_edge"]
+
+SUSPICIOUS_SHARPE = 1.0  # a net Sharpe above this, from trades of minutes, is an error until shown otherwise
+
+
+class EdgeVerdict(NamedTuple):
+    """What the trades say about an edge.
+
+    Attributes
+    ----------
+    label : {'edge supported', 'edge not supported', 'too few trades'}
+        The verdict.
+    reason : str
+        One or two sentences with the figures behind it.
+    caution : str
+        What to check before believing it; empty when there is nothing.
+    net_per_trade, net_low, net_high : float or None
+        Mean net profit per trade and its confidence interval, rupees.
+    gross_per_trade, gross_low, gross_high : float or None
+        The same before slippage and charges.
+    confidence_percent : float
+        Of both intervals.
+    """
+
+    label: Literal["edge supported", "edge not supported", "too few trades"]
+    reason: str
+    caution: str = ""
+    net_per_trade: float | None = None
+    net_low: float | None = None
+    net_high: float | None = None
+    gross_per_trade: float | None = None
+    gross_low: float | None = None
+    gross_high: float | None = None
+    confidence_percent: float = 95.0
+
+
+def judge_edge(
+    trades: pd.DataFrame,
+    metrics: Metrics,
+    *,
+    confidence_percent: float = 95.0,
+    minimum_trades: int = 30,
+    minimum_sessions: int = 20,
+    samples: int = 2000,
+    seed: int = 0,
+) -> EdgeVerdict:
+    """Judge a run.
+
+    An edge is supported when the interval of the net profit per trade lies above zero AND the deflated Sharpe
+    ratio, which knows how many trials there were, reaches the same confidence. The interval is a bootstrap
+    over whole sessions: trades of one day share its weather, so they are drawn together.
+
+    Parameters
+    ----------
+    trades, metrics
+        As from :func:`analyzers.trades.trades_frame` and :func:`analyzers.metrics.compute_metrics`.
+    confidence_percent : float
+        Two-sided, of the intervals.
+    minimum_trades, minimum_sessions : int
+        Below either (sessions with trades) there is no verdict.
+    samples, seed : int
+        Bootstrap samples and the seed of their generator; the same trades get the same verdict.
+
+    Returns
+    -------
+    EdgeVerdict
+    """
+    entered = trades["entry_time"].dt.tz_localize(None).dt.normalize()
+    sessions = int(entered.nunique())
+    if len(trades) < minimum_trades or sessions < minimum_sessions:
+        return EdgeVerdict(
+            "too few trades",
+            f"{len(trades)} trades in {sessions} sessions; at least {minimum_trades} in {minimum_sessions} "
+            "are needed to tell skill from luck.",
+            confidence_percent=confidence_percent,
+        )
+    draw = _SessionBootstrap(entered, samples, seed)
+    net = trades["net_pnl"].to_numpy(np.float64)
+    gross = trades["gross_pnl"].to_numpy(np.float64)
+    net_low, net_high = draw.interval(net, confidence_percent)
+    gross_low, gross_high = draw.interval(gross, confidence_percent)
+    deflated = metrics["deflated_sharpe"]
+    certain = isinstance(deflated, float) and deflated >= confidence_percent / 100.0
+    supported = net_low > 0.0 and certain
+    interval = f"{confidence_percent:g} % interval {rupees(net_low)} to {rupees(net_high)}"
+    reason = f"Net profit per trade is {rupees(net.mean())} ({interval})"
+    if supported:
+        reason += f", and the deflated Sharpe ratio gives {deflated:.0%} after {_trials(metrics)}."
+    elif net_low > 0.0:
+        odds = f"{deflated:.0%}" if isinstance(deflated, float) else "no figure"
+        reason += (
+            f", but the deflated Sharpe ratio gives {odds} after {_trials(metrics)}, "
+            f"below {confidence_percent:g} %."
+        )
+    else:
+        reason += ". " + _why_not(gross.mean(), gross_low, (gross - net).mean(), net_high)
+    return EdgeVerdict(
+        "edge supported" if supported else "edge not supported",
+        reason,
+        _caution(metrics),
+        float(net.mean()),
+        net_low,
+        net_high,
+        float(gross.mean()),
+        gross_low,
+        gross_high,
+        confidence_percent,
+    )
+
+
+# Draws whole sessions with replacement; one set of draws serves every series of the same trades.
+class _SessionBootstrap:
+    def __init__(self, sessions: pd.Series, samples: int, seed: int) -> None:
+        self.codes, names = pd.factorize(sessions)
+        self.sessions = len(names)
+        generator = np.random.default_rng(seed)
+        chances = np.full(self.sessions, 1.0 / self.sessions)
+        self.times_drawn = generator.multinomial(self.sessions, chances, size=samples).astype(np.float64)
+
+    def interval(self, values: np.ndarray, confidence_percent: float) -> tuple[float, float]:
+        totals = np.bincount(self.codes, weights=values, minlength=self.sessions)
+        counts = np.bincount(self.codes, minlength=self.sessions)
+        means = (self.times_drawn @ totals) / (self.times_drawn @ counts)
+        tail = (1.0 - confidence_percent / 100.0) / 2.0
+        low, high = np.quantile(means, [tail, 1.0 - tail])
+        return float(low), float(high)
+
+
+def _why_not(gross: float, gross_low: float, cost: float, net_high: float) -> str:
+    if gross_low > 0.0 and gross < cost:
+        return f"There is a gross edge of {rupees(gross)} per trade, but costs of {rupees(cost)} eat it."
+    if gross_low > 0.0:
+        return (
+            f"A gross edge of {rupees(gross)} per trade shows, but after costs of {rupees(cost)} "
+            "zero is not ruled out."
+        )
+    if net_high < 0.0:
+        return f"Gross profit of {rupees(gross)} per trade cannot be told from zero; costs take {rupees(cost)}."
+    return (
+        f"Neither net nor gross profit ({rupees(gross)} per trade before costs of {rupees(cost)}) "
+        "can be told from zero."
+    )
+
+
+def _caution(metrics: Metrics) -> str:
+    sharpe = metrics["sharpe"]
+    if isinstance(sharpe, float) and sharpe > SUSPICIOUS_SHARPE:
+        return (
+            f"A net Sharpe ratio of {sharpe:.2f} at this horizon is far more often an error than an edge: "
+            "look for the future in the features, for fills that were too good, and for costs left out."
+        )
+    return ""
+
+
+def _trials(metrics: Metrics) -> str:
+    count = metrics["trials"]
+    return "1 trial" if count == 1 else f"{count} trials"

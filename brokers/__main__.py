@@ -1,0 +1,94 @@
+"""Command line of the package: ``python -m brokers charges`` shows what a trade costs."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+from collections.abc import Sequence
+
+from brokers.charges import ChargeBreakdown, DatedCharges, UpstoxCharges, ZerodhaCharges
+from feeds.errors import MuhuratError, SettingsError
+
+__all__ = ["main"]
+
+_PLANS: dict[str, type[ZerodhaCharges | UpstoxCharges]] = {"zerodha": ZerodhaCharges, "upstox": UpstoxCharges}
+_Row = tuple[str, str, str, str]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0, 2 for wrong arguments, 3 for a date without rates."""
+    options = _parser().parse_args(arguments)
+    try:
+        _show_charges(options)
+    except MuhuratError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m brokers", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    charges = commands.add_parser("charges", help="charges of one trade in an NSE index future, by component")
+    charges.add_argument("--date", required=True, type=dt.date.fromisoformat, help="trading day, YYYY-MM-DD")
+    charges.add_argument(
+        "--units", required=True, type=float, help="units of each order, e.g. 65 for one lot"
+    )
+    charges.add_argument("--buy", type=float, help="price of the order that buys, index points")
+    charges.add_argument("--sell", type=float, help="price of the order that sells, index points")
+    charges.add_argument("--plan", default="zerodha", choices=sorted(_PLANS), help="whose brokerage")
+    return parser
+
+
+def _show_charges(options: argparse.Namespace) -> None:
+    units: float = options.units
+    if not units > 0.0:
+        raise SettingsError(f"--units is {units:g}, expected above 0")
+    if options.buy is None and options.sell is None:
+        raise SettingsError("found neither --buy nor --sell, expected at least one price")
+    plan = _PLANS[options.plan]()
+    bought = _leg(plan, options.date, units, options.buy)
+    sold = _leg(plan, options.date, -units, options.sell)
+    rows: list[_Row] = [
+        (name, f"{buy:,.2f}", f"{sell:,.2f}", f"{buy + sell:,.2f}")
+        for name, buy, sell in zip(ChargeBreakdown._fields, bought, sold, strict=True)
+    ]
+    total = bought.total + sold.total
+    rows.append(("total", f"{bought.total:,.2f}", f"{sold.total:,.2f}", f"{total:,.2f}"))
+    _print_table(f"{options.plan}, {options.date}, {units:g} units: charges in rupees", rows)
+    print(f"per unit {total / units:.2f} points", end="")
+    if options.buy is not None and options.sell is not None:
+        value = units * options.buy
+        gross = units * (options.sell - options.buy)
+        print(f" = {total / value * 1e4:.2f} bps of what was bought" if value else "", end="")
+        print(f"; gross {gross:,.2f}, net {gross - total:,.2f} rupees", end="")
+    print()
+
+
+def _leg(plan: DatedCharges, day: dt.date, size: float, price: float | None) -> ChargeBreakdown:
+    """Return the charges of one order, all 0 where no price was given."""
+    return plan.breakdown(day, size, price) if price is not None else ChargeBreakdown(*[0.0] * 7)
+
+
+def _print_table(title: str, rows: Sequence[_Row]) -> None:
+    """Print a table: framed on a terminal, plain columns elsewhere."""
+    headings: _Row = ("", "buy", "sell", "both")
+    if not sys.stdout.isatty():
+        print(title)
+        for name, *figures in (headings, *rows):
+            print(f"{name:<10}" + "".join(f"{figure:>14}" for figure in figures))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title)
+    for position, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if position else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

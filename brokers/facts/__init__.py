@@ -1,0 +1,1 @@
+"""Dated tables of the brokers package, as data."""

@@ -1,0 +1,84 @@
+"""One feed as the simulated broker sees it: its lines, its working orders and its position."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import Any
+
+import numpy as np
+from backtrader.position import Position
+
+from brokers.matching import first_bar_reaching
+from brokers.order import SimulatedOrder
+from brokers.round_trip import RoundTrip
+
+__all__ = ["Market"]
+
+_RECENT_BARS = 14
+
+
+class Market:
+    """Lines, orders and position of one feed.
+
+    Parameters
+    ----------
+    data : feeds.history.HistoryFeed or a feed with the same ``opened_at`` and ``closed_at``
+        The bars.
+
+    Attributes
+    ----------
+    working : list of SimulatedOrder
+        Orders that may still fill, in the order of arrival.
+    trip : RoundTrip or None
+        The entry that is working or open.
+    units_taken : float
+        Units of the current bar's volume that our own orders took.
+    """
+
+    def __init__(self, data: Any) -> None:  # noqa: ANN401 # a backtrader feed, untyped
+        lines = data.lines
+        self.data = data
+        self.name: str = data._name
+        self.datetime = lines.datetime
+        self.open, self.high, self.low, self.close = lines.open, lines.high, lines.low, lines.close
+        self.volume = lines.volume
+        self.opened_at = data.opened_at
+        self.closed_at = data.closed_at
+        self.position = Position()
+        self.working: list[SimulatedOrder] = []
+        self.trip: RoundTrip | None = None
+        self.units_taken = 0.0
+
+    @property
+    def bar(self) -> int:
+        """Number of the current bar, from 0."""
+        return len(self.data) - 1
+
+    @property
+    def day(self) -> dt.date:
+        """Trading day of the current bar."""
+        return dt.date.fromordinal(int(self.datetime[0]))
+
+    def recent_range(self) -> float:
+        """Mean of high minus low over the bars before this one, index points; NaN on the first bar."""
+        bars = min(_RECENT_BARS, self.bar)
+        if not bars:
+            return math.nan
+        return math.fsum(self.high[-ago] - self.low[-ago] for ago in range(1, bars + 1)) / bars
+
+    def next_active_bar(self, bar: int) -> int:
+        """Return the first bar after ``bar`` that can fill a working order, or the number of bars."""
+        columns = self.data.p.columns
+        if not self.working:
+            return len(columns["low"])
+        low_level, high_level = -math.inf, math.inf
+        for order in self.working:
+            if order.exectype == order.Market or order.triggered:
+                return bar + 1
+            if (order.exectype == order.Stop) == (order.size > 0):
+                high_level = min(high_level, order.created.price)
+            else:
+                low_level = max(low_level, order.created.price)
+        low: np.ndarray[Any, np.dtype[np.float64]] = columns["low"]
+        return first_bar_reaching(low, columns["high"], bar + 1, low_level, high_level)

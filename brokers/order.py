@@ -1,0 +1,112 @@
+"""An order of the simulated broker: backtrader's order without its construction cost.
+
+A stock order resolves fifteen parameters through a metaclass and computes an end of session that only
+``Close`` orders use. This one stores plain attributes. It is cloned for every notification, as
+backtrader does, so that a strategy sees the state as it was.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import backtrader as bt
+from backtrader.order import OrderData
+
+__all__ = ["EXECUTION_NAMES", "SimulatedOrder"]
+
+EXECUTION_NAMES = {bt.Order.Market: "market", bt.Order.Stop: "stop", bt.Order.Limit: "limit"}
+
+
+class _PlainConstruction(type(bt.Order)):  # type: ignore[misc] # the metaclass of an untyped class
+    """Skip backtrader's parameter machinery when an instance is made."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 # mirrors type.__call__
+        return type.__call__(cls, *args, **kwargs)
+
+
+class OrderParameters:
+    """What backtrader itself reads of an order's parameters."""
+
+    simulated = False
+
+
+class SimulatedOrder(bt.Order, metaclass=_PlainConstruction):
+    """One order.
+
+    Attributes beyond backtrader's own
+    ----------------------------------
+    role : str
+        ``entry`` or the reason of an exit (see :class:`brokers.journal.Fill`).
+    round_trip : int
+        Identifies the entry and its exits.
+    charged : float
+        Rupees of charges booked for this order so far.
+    """
+
+    p = OrderParameters
+    histnotify = False
+    simulated = False
+
+    def __init__(
+        self,
+        *,
+        ref: int,
+        owner: Any,  # noqa: ANN401 # a backtrader strategy, untyped
+        data: Any,  # noqa: ANN401 # a backtrader feed, untyped
+        size: float,
+        price: float | None,
+        exectype: int | None,
+        tradeid: int,
+        parent: SimulatedOrder | None,
+        transmit: bool,
+        info: dict[str, Any],
+    ) -> None:
+        self.ref = ref
+        self.owner = owner
+        self.data = data
+        self.ordtype = self.Buy if size > 0 else self.Sell
+        self.size = size
+        self.exectype = self.Market if exectype is None else exectype
+        self.tradeid = tradeid
+        self.parent = parent
+        self.transmit = transmit
+        self.info = info
+        self.role: str = info.get("role", "")
+        self.round_trip = 0
+        self.charged = 0.0
+        self.status = self.Created
+        self.triggered = False
+        self.broker = None
+        self.comminfo = None
+        self.valid = None
+        last_price = data.lines.close[0]
+        self.price = last_price if price is None else price
+        self.created = OrderData(
+            dt=data.lines.datetime[0], size=size, price=self.price, pclose=last_price
+        )
+        self.executed = OrderData(remsize=size)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 # undo backtrader's fallback to parameters
+        raise AttributeError(name)
+
+    @property
+    def kind(self) -> str:
+        """``market``, ``stop`` or ``limit``."""
+        return EXECUTION_NAMES[self.exectype]
+
+    def clone(self) -> Self:
+        """Return a copy whose state no longer changes, as notifications need."""
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        executed = self.executed
+        executed.markpending()
+        frozen = object.__new__(OrderData)
+        frozen.__dict__.update(executed.__dict__)
+        copy.executed = frozen
+        return copy
+
+    def resize(self, size: float) -> None:
+        """Ask for ``size`` units (signed) instead; what is already filled stays filled."""
+        self.size = size
+        self.created.size = size
+        self.executed.remsize = size - self.executed.size

@@ -1,0 +1,8 @@
+"""Limits on entries: the gate, and one file per rule."""
+
+from __future__ import annotations
+
+from brokers.risk.gate import RiskGate
+from brokers.risk.rule import AccountState, EntryRequest, FlatteningRule, RiskRule, Verdict
+
+__all__ = ["AccountState", "EntryRequest", "FlatteningRule", "RiskGate", "RiskRule", "Verdict"]

@@ -1,0 +1,159 @@
+"""The gate every entry passes on its way to the broker; exits and cancels never do."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from brokers.risk.rule import (
+    ALLOWED,
+    AccountState,
+    EntryRequest,
+    FlatteningRule,
+    RiskRule,
+    Verdict,
+)
+from feeds.errors import DataError
+
+__all__ = ["RiskGate"]
+
+
+class RiskGate:
+    """Rules, and the account's counters they look at.
+
+    The counters change only through the four facts that the journal also holds: an accepted entry, a fill,
+    the end of a round trip, a price. Telling a new gate the same facts again gives the same counters.
+
+    Parameters
+    ----------
+    rules : sequence of RiskRule
+        Asked in this order.
+    cash : float
+        Starting cash, rupees.
+
+    Attributes
+    ----------
+    state : AccountState
+        The counters. To be read by others, changed only here.
+    """
+
+    def __init__(self, rules: Sequence[RiskRule], cash: float) -> None:
+        self.rules = tuple(rules)
+        self.state = AccountState(day=dt.date.min, cash=cash, day_start_equity=cash)
+        self._checks = tuple(rule.check for rule in self.rules)
+        self._flattening = tuple(rule for rule in self.rules if isinstance(rule, FlatteningRule))
+
+    @property
+    def needs_every_bar(self) -> bool:
+        """Whether a rule watches the open position, so that :meth:`mark` must see every bar of it."""
+        return bool(self._flattening)
+
+    def describe(self) -> list[str]:
+        """Return one line per rule, for the start-up log and the report."""
+        return [rule.describe() for rule in self.rules]
+
+    # -- questions -------------------------------------------------------------------------------
+
+    def check_entry(self, request: EntryRequest) -> Verdict:
+        """Ask every rule about an entry.
+
+        The first rule that denies decides. A rule that reduces hands the smaller order on to the next one,
+        so that what leaves the gate has passed the later rules at the size it has, and the smallest size
+        wins. No answer enlarges an order.
+
+        Returns
+        -------
+        Verdict
+            ``allow``; ``deny``; or ``reduce`` with the units, unsigned, and the rule that allowed the least.
+        """
+        self.start_day(request.time.date())
+        state = self.state
+        if state.halted_by:
+            return Verdict("deny", 0.0, state.halted_by, state.halted)
+        answer = ALLOWED
+        for check in self._checks:
+            verdict = check(request, state)
+            if verdict.action == "allow":
+                continue
+            if verdict.action == "reduce":
+                asked = abs(request.size)
+                if verdict.size >= asked:
+                    continue
+                # Not "size <= 0": a NaN from a rule of one's own must not slip through
+                if verdict.size > 0.0:
+                    request = request._replace(size=verdict.size if request.size > 0.0 else -verdict.size)
+                    answer = verdict
+                    continue
+            return verdict._replace(action="deny", size=0.0)
+        return answer
+
+    def must_flatten(self) -> Verdict | None:
+        """Return why the open position must be closed now, or None.
+
+        The first time a limit is passed it also ends the day for entries, whatever the exit then brings.
+        """
+        for rule in self._flattening:
+            reason = rule.breached(self.state)
+            if reason:
+                if not self.state.halted_by:
+                    self.state.halted_by, self.state.halted = rule.name, reason
+                return Verdict("deny", 0.0, rule.name, reason) if self.state.open_size else None
+        return None
+
+    # -- facts -----------------------------------------------------------------------------------
+
+    def start_day(self, day: dt.date) -> None:
+        """Begin a trading day: its counters start from zero. Nothing happens when it has begun already.
+
+        Called by every question and fact that has a time, so that a forgotten call cannot carry yesterday's
+        counters over.
+        """
+        state = self.state
+        if day == state.day:
+            return
+        if day < state.day:
+            msg = f"risk gate: {day} comes after {state.day}; facts must arrive in the order of time"
+            raise DataError(msg)
+        state.day = day
+        state.day_start_equity = state.equity
+        state.entries_today = 0
+        state.realised_today = 0.0
+        state.halted_by = state.halted = ""
+
+    def on_entry(self, time: dt.datetime) -> None:
+        """Count an entry that was sent, whether or not it fills."""
+        self.start_day(time.date())
+        self.state.entries_today += 1
+
+    def on_fill(self, time: dt.datetime, size: float, price: float, charges: float) -> None:
+        """Book an execution: ``size`` in signed units, ``price`` in points, ``charges`` in rupees."""
+        self.start_day(time.date())
+        state = self.state
+        held = state.open_size
+        remaining = held + size
+        profit = 0.0
+        if held * size >= 0.0:
+            if remaining:
+                state.open_price = (held * state.open_price + size * price) / remaining
+        else:
+            closed = -size if abs(size) <= abs(held) else held
+            profit = closed * (price - state.open_price)
+            if remaining * held < 0.0:
+                state.open_price = price
+        state.open_size = remaining
+        if not remaining:
+            state.open_price = 0.0
+        state.last_price = price
+        state.cash += profit - charges
+        state.realised_today += profit - charges
+
+    def on_trade_closed(self, time: dt.datetime, net_pnl: float) -> None:
+        """Count the end of a round trip; a loss is a net profit below zero rupees."""
+        self.start_day(time.date())
+        self.state.consecutive_losses = self.state.consecutive_losses + 1 if net_pnl < 0.0 else 0
+        self.state.last_exit_time = time
+
+    def mark(self, time: dt.datetime, price: float) -> None:
+        """Take note of the last price, index points."""
+        self.start_day(time.date())
+        self.state.last_price = price

@@ -1,0 +1,112 @@
+"""The sections ``market`` and ``data`` of the settings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator
+
+from feeds.calendar import TradingCalendar
+from feeds.section import Section
+
+__all__ = ["DataSettings", "MarketSettings", "SyntheticSettings", "make_calendar"]
+
+
+class MarketSettings(Section):
+    """Section ``market``: what is traded, and when."""
+
+    instrument: str = Field(
+        default="NIFTY",
+        pattern=r"^[A-Z0-9][A-Z0-9&_-]{0,31}$",
+        description="underlying of the near-month future; the contract tables know NIFTY and BANKNIFTY",
+    )
+    lot_size: Literal["dated"] | Annotated[int, Field(ge=1)] = Field(
+        default="dated", description="units per lot; 'dated' takes it from the contract of the day"
+    )
+    tick_size: Literal["dated"] | Annotated[float, Field(ge=0)] = Field(
+        default="dated",
+        description="smallest price step in index points; 'dated' takes the exchange's, 0 rounds no price",
+    )
+    margin_percent: Literal["dated"] | Annotated[float, Field(gt=0, le=100)] = Field(
+        default="dated",
+        description="margin as percent of the position's value; 'dated' takes the table by date",
+    )
+    extra_sessions: dict[dt.date, str] = Field(
+        default_factory=dict,
+        description="hours (Asia/Kolkata) of days the calendar does not know, or knows differently, "
+        "such as {2026-11-08: '18:00-19:00'}; parts of a broken day are separated by a space",
+    )
+    extra_holidays: tuple[dt.date, ...] = Field(
+        default=(), description="days without a session that the calendar calls open"
+    )
+
+
+class SyntheticSettings(Section):
+    """Section ``data.synthetic``: bars made up by a seeded generator, with a known edge or none."""
+
+    seed: int = Field(default=7, ge=0, description="seed of the generator; the same seed gives the same bars")
+    sessions: int = Field(default=750, ge=1, le=4000, description="number of trading sessions")
+    first_date: dt.date = Field(default=dt.date(2023, 1, 2), description="day from which sessions are made")
+    start_price: float = Field(default=18_000.0, gt=100, description="first price, index points")
+    annual_volatility_percent: float = Field(
+        default=14.0, gt=0, le=200, description="standard deviation of a year's returns, percent"
+    )
+    edge: Literal["none", "momentum"] = Field(
+        default="none",
+        description="what can be predicted: 'none' (returns are a martingale) or 'momentum' (a bar of "
+        "unusual volume is followed by a drift in its direction)",
+    )
+    edge_bps: float = Field(
+        default=20.0,
+        ge=0,
+        le=500,
+        description="the planted drift over its 9 minutes, basis points of the price",
+    )
+    edge_probability: float = Field(
+        default=0.03, ge=0, le=1, description="chance that a 3-minute bar starts the planted pattern"
+    )
+
+
+class DataSettings(Section):
+    """Section ``data``: where bars come from and how they are read."""
+
+    source: str = Field(
+        default="synthetic",
+        min_length=1,
+        description="a CSV or Parquet file, a folder of them, 'store' or 'synthetic'",
+    )
+    bar_minutes: int = Field(default=3, ge=1, le=375, description="length of the strategy's bars, minutes")
+    timezone: str | None = Field(
+        default=None,
+        description="time zone of files whose stamps carry none, such as Asia/Kolkata; null refuses them",
+    )
+    detail: Literal["none", "1minute"] = Field(
+        "none",
+        description="what settles a bar that touches both stop and target: 'none' (the stop) or '1minute' "
+        "(the 1-minute bars inside it, where the source has them)",
+    )
+    calendar_mismatch: Literal["error", "reject"] = Field(
+        default="error",
+        description="bars outside the calendar's sessions: 'error' stops, 'reject' sets them aside "
+        "and counts them",
+    )
+    synthetic: SyntheticSettings = Field(
+        default=SyntheticSettings(), description="settings of the synthetic source"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ZoneInfo(value)
+            except (ZoneInfoNotFoundError, ValueError) as error:
+                raise ValueError(f"{value!r} is no time zone, expected one like Asia/Kolkata") from error
+        return value
+
+
+def make_calendar(market: MarketSettings) -> TradingCalendar:
+    """Return the calendar with the extra days of the settings laid over it."""
+    return TradingCalendar(market.extra_sessions, market.extra_holidays)

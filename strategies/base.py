@@ -1,0 +1,229 @@
+"""The intraday strategy that every plugin extends: one position, bracketed, flat by the evening.
+
+A plugin says when to enter and how sure it is; this class does the rest. It never asks where it runs.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, NamedTuple
+
+import backtrader as bt
+import numpy as np
+import numpy.typing as npt
+
+from feeds.section import Section
+from strategies.indicators import AverageTrueRange
+from strategies.settings_section import StrategySettings
+from strategies.sizers import Sizer
+from strategies.windows import DayWindows, split_times
+
+__all__ = ["Decision", "IntradayStrategy", "PluginSettings"]
+
+
+class PluginSettings(Section):
+    """Settings of one plugin, under ``strategy.parameters``; plugins without any use this."""
+
+
+class Decision(NamedTuple):
+    """An entry that a plugin wants.
+
+    Attributes
+    ----------
+    side : int
+        +1 long, -1 short.
+    probability : float
+        The model's probability of that side, NaN without a model.
+    model_age_days : float
+        Days from the last bar the model was trained on to this bar, NaN without a model.
+    """
+
+    side: int
+    probability: float = math.nan
+    model_age_days: float = math.nan
+
+
+class IntradayStrategy(bt.Strategy):
+    """Base of all strategies.
+
+    Parameters
+    ----------
+    settings : StrategySettings
+        Times, stop and target distances.
+    windows : DayWindows
+        When entries end and positions are squared off, by day.
+    sizer : Sizer
+        Units of an entry.
+    plugin : PluginSettings
+        The plugin's own settings, an instance of its ``Settings``.
+    predictor : ml.predict.Predictor or None
+        For plugins that ask a model.
+
+    Notes
+    -----
+    A plugin overrides :meth:`decide`, and :meth:`wants_exit` if it leaves before stop, target or
+    square-off. For speed it may declare with :meth:`entry_bars` and :meth:`exit_bars` on which bars
+    these two can answer anything; without a declaration every bar is visited.
+    """
+
+    Settings: ClassVar[type[PluginSettings]] = PluginSettings
+    needs_model: ClassVar[bool] = False
+
+    params: ClassVar[Any] = (
+        ("settings", None),
+        ("windows", None),
+        ("sizer", None),
+        ("plugin", None),
+        ("predictor", None),
+    )
+
+    def __init__(self) -> None:
+        settings: StrategySettings = self.p.settings
+        windows: DayWindows = self.p.windows
+        self._settings = settings
+        self._windows = windows
+        self._sizer_units: Sizer = self.p.sizer
+        self._entry_ref = 0
+        self._exit_ref = 0
+        self._protection: list[Any] = []
+        self._next_flat: npt.NDArray[np.int64] | None = None
+        self._next_holding: npt.NDArray[np.int64] | None = None
+        self.atr = self.make_atr()
+
+    # -- what a plugin overrides -----------------------------------------------------------------
+
+    def make_atr(self) -> Any:  # noqa: ANN401 # a backtrader line
+        """Return the line with the ATR (index points) that stops, targets and sizes are measured in."""
+        return AverageTrueRange(self.data, period=self._settings.atr_period_bars).atr
+
+    def decide(self) -> Decision | None:
+        """Answer whether to enter at the close of the current bar; only asked when flat."""
+        raise NotImplementedError
+
+    def wants_exit(self) -> bool:
+        """Answer whether to leave the open position at the close of the current bar."""
+        return False
+
+    def entry_bars(self) -> npt.NDArray[np.bool_] | None:
+        """Return on which bars :meth:`decide` may answer an entry, None when it may on any.
+
+        Asked once, after all indicators were computed over the whole history; shape (n,).
+        """
+        return None
+
+    def exit_bars(self) -> npt.NDArray[np.bool_] | None:
+        """Return on which bars :meth:`wants_exit` may be true, None when it may on any."""
+        overridden = type(self).wants_exit is not IntradayStrategy.wants_exit
+        return None if overridden else np.zeros(self.data.buflen(), dtype=bool)
+
+    # -- the loop --------------------------------------------------------------------------------
+
+    def next(self) -> None:
+        """Manage the open position, or look for an entry."""
+        day = int(self.data.datetime[0])
+        minute = round((self.data.datetime[0] - day) * 86_400) / 60
+        window = self._windows.of(day)
+        position = self.broker.getposition(self.data).size
+        if position:
+            if not self._exit_ref:
+                if minute >= window.square_off:
+                    self._leave("square_off", position)
+                elif self.wants_exit():
+                    self._leave("signal", position)
+            return
+        if self._entry_ref or minute >= window.last_entry or not self.data.complete[0]:
+            return
+        decision = self.decide()
+        if decision is not None:
+            self._enter(decision)
+
+    def notify_order(self, order: Any) -> None:  # noqa: ANN401 # an order of the broker in use
+        """Keep track of which of our orders are still working."""
+        if order.alive():
+            return
+        if order.ref == self._entry_ref:
+            self._entry_ref = 0
+        elif order.ref == self._exit_ref:
+            self._exit_ref = 0
+            if order.status != order.Completed:
+                self._protection = []
+
+    def _enter(self, decision: Decision) -> None:
+        atr = self.atr[0]
+        if not atr > 0:  # NaN during warm-up
+            return
+        close = self.data.close[0]
+        side = decision.side
+        stop_points = self._settings.stop_atr * atr
+        units = self._sizer_units.units(
+            day=int(self.data.datetime[0]),
+            price=close,
+            stop_points=stop_points,
+            cash=self.broker.getcash(),
+        )
+        if not units:
+            return
+        facts = {
+            "volatility": atr,
+            "bar_complete": bool(self.data.complete[0]),
+            "probability": decision.probability,
+            "model_age_days": decision.model_age_days,
+        }
+        place, protect = (self.buy, self.sell) if side > 0 else (self.sell, self.buy)
+        entry = place(size=units, exectype=bt.Order.Market, transmit=False, role="entry", **facts)
+        self._entry_ref = entry.ref
+        stop = protect(
+            size=units, exectype=bt.Order.Stop, price=close - side * stop_points,
+            parent=entry, transmit=False, role="stop",
+        )  # fmt: skip
+        target = protect(
+            size=units, exectype=bt.Order.Limit, price=close + side * self._settings.target_atr * atr,
+            parent=entry, transmit=True, role="target",
+        )  # fmt: skip
+        self._protection = [stop, target]
+
+    def _leave(self, reason: str, position: float) -> None:
+        """Cancel the protection, then leave at market: never two exits that could both fill."""
+        for order in self._protection:
+            self.cancel(order)
+        self._protection = []
+        place = self.sell if position > 0 else self.buy
+        self._exit_ref = place(size=abs(position), exectype=bt.Order.Market, role=reason).ref
+
+    # -- what the engine asks --------------------------------------------------------------------
+
+    @property
+    def declares_acting_bars(self) -> bool:
+        """Whether the bars on which this strategy can act are known; computes them when first asked."""
+        entries = self.entry_bars()
+        exits = self.exit_bars()
+        if entries is None or exits is None:
+            return False
+        times = np.frombuffer(self.data.lines.datetime.array, dtype=np.float64)
+        complete = np.frombuffer(self.data.lines.complete.array, dtype=np.float64) != 0
+        entry_allowed, square_off = self._windows.flags(times)
+        self._next_flat = _next_true(entries & entry_allowed & complete)
+        self._next_holding = _next_true(exits | square_off)
+        return True
+
+    def next_acting_bar(self, bar: int) -> int:
+        """Return the first bar after ``bar`` on which :meth:`next` can do anything."""
+        holding = self.broker.getposition(self.data).size
+        table = self._next_holding if holding else self._next_flat
+        return int(table[bar + 1])
+
+
+def _next_true(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return for each position the first true position at or after it; n where there is none. Shape (n + 1,)."""
+    bars = len(mask)
+    positions = np.where(mask, np.arange(bars), bars)
+    following = np.minimum.accumulate(positions[::-1])[::-1]
+    return np.append(following, bars)
+
+
+def whole_line(line: Any) -> npt.NDArray[np.float64]:  # noqa: ANN401 # a backtrader line
+    """Return a copy of a line's whole history, shape (n,)."""
+    return np.array(line.array, dtype=np.float64)
+
+
+__all__ += ["split_times", "whole_line"]

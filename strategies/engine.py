@@ -1,0 +1,153 @@
+"""Cerebro that visits only the bars on which something can happen.
+
+A strategy may declare on which bars it can act; the broker knows which bar can fill a working order.
+Between those bars nothing changes, so the engine jumps. The result is the same as visiting every bar:
+tests hold the two equal, and ``verify=True`` visits every bar and fails if a bar that would have been
+skipped did anything.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import backtrader as bt
+
+from brokers.simulated import SimulatedBroker
+from feeds.errors import MuhuratError
+
+__all__ = ["Engine", "SkippedBarError"]
+
+_PROGRESS_BARS = 4096
+
+
+class SkippedBarError(MuhuratError):
+    """A bar that the engine would have skipped changed something: a declaration of the strategy is wrong."""
+
+
+class Engine(bt.Cerebro):
+    """Cerebro for one feed, one strategy and a broker that knows its next active bar.
+
+    Parameters
+    ----------
+    skip : bool
+        Jump over bars on which nothing can happen. Observers, analyzers, writers and timers need every
+        bar; where any is attached, or the strategy declares nothing, every bar is visited.
+    verify : bool
+        Visit every bar and raise :class:`SkippedBarError` where a jump would have been wrong.
+    on_progress : callable or None
+        Called now and then with the number of bars done.
+    """
+
+    params: ClassVar[Any] = (("stdstats", False),)  # observers need every bar, and the report has its own
+
+    def __init__(
+        self,
+        *,
+        skip: bool = True,
+        verify: bool = False,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self._skip = skip
+        self._verify = verify
+        self._on_progress = on_progress
+
+    def run(self, **parameters: Any) -> Any:  # noqa: ANN401 # Cerebro's own
+        """Run as Cerebro does, without pauses for garbage collection."""
+        with _no_garbage_collection():
+            return super().run(**parameters)
+
+    def _runonce(self, runstrats: list[Any]) -> None:
+        if not (self._skip or self._verify) or not self._can_skip(runstrats):
+            super()._runonce(runstrats)
+            return
+        strategy = runstrats[0]
+        strategy._once()
+        strategy.reset()
+        strategy.lines.datetime.array = self.datas[0].lines.datetime.array[:]
+        if self._verify:
+            self._visit_all(strategy)
+        else:
+            self._visit_active(strategy)
+
+    def _can_skip(self, runstrats: list[Any]) -> bool:
+        """Whether nothing attached needs every bar."""
+        if len(runstrats) != 1 or len(self.datas) != 1 or not isinstance(self._broker, SimulatedBroker):
+            return False
+        strategy = runstrats[0]
+        needs_every_bar = (
+            self.runwriters
+            or self._timers
+            or self._timerscheat
+            or self.p.cheat_on_open
+            or len(strategy.analyzers)
+            or len(strategy.observers)
+        )
+        return not needs_every_bar and getattr(strategy, "declares_acting_bars", False)
+
+    def _visit_active(self, strategy: Any) -> None:  # noqa: ANN401 # a backtrader strategy
+        data = self.datas[0]
+        bars = data.buflen()
+        bar = -1
+        reported = 0
+        while True:
+            ahead = min(self._broker.next_active_bar(data, bar), strategy.next_acting_bar(bar))
+            if ahead >= bars:
+                break
+            self._visit(strategy, data, ahead - bar)
+            bar = ahead
+            if self._on_progress is not None and bar - reported >= _PROGRESS_BARS:
+                self._on_progress(bar)
+                reported = bar
+        if bar < bars - 1:
+            self._advance(strategy, data, bars - 1 - bar)
+
+    def _visit_all(self, strategy: Any) -> None:  # noqa: ANN401 # a backtrader strategy
+        data = self.datas[0]
+        journal = self._broker.journal
+        for bar in range(data.buflen()):
+            ahead = min(self._broker.next_active_bar(data, bar - 1), strategy.next_acting_bar(bar - 1))
+            before = len(journal.events)
+            self._visit(strategy, data, 1)
+            if bar < ahead and len(journal.events) != before:
+                raise SkippedBarError(
+                    f"bar {bar} ({data.closed_at():%Y-%m-%d %H:%M}) would have been skipped, but "
+                    f"{journal.events[before]} happened on it; declare the bar in {type(strategy).__name__}."
+                    "entry_bars() or exit_bars(), or return None there to visit every bar"
+                )
+
+    def _visit(self, strategy: Any, data: Any, bars: int) -> None:  # noqa: ANN401 # backtrader objects
+        """Do what Cerebro does on one bar, ``bars`` further on."""
+        self._advance(strategy, data, bars)
+        self._brokernotify()
+        strategy._notify()
+        status = strategy._getminperstatus()
+        if status < 0:
+            strategy.next()
+        elif status == 0:
+            strategy.nextstart()
+        else:
+            strategy.prenext()
+        strategy.clear()
+
+    @staticmethod
+    def _advance(strategy: Any, data: Any, bars: int) -> None:  # noqa: ANN401 # backtrader objects
+        data.lines.advance(bars)
+        for indicator in strategy.getindicators():
+            indicator.advance(bars)
+        strategy.advance(bars)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Suspend cyclic garbage collection: a run makes many small objects and frees them by reference count."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

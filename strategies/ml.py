@@ -1,0 +1,55 @@
+"""Trade the model's class probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from feeds.clock import IST
+from strategies.base import Decision, IntradayStrategy, PluginSettings, whole_line
+from strategies.indicators import Prediction
+
+__all__ = ["Strategy"]
+
+_SECONDS_PER_DAY = 86_400
+
+
+class Settings(PluginSettings):
+    """Settings of the ``ml`` strategy."""
+
+    buy_probability: float = Field(0.5, gt=0, lt=1, description="Enter long when P(buy) is at least this.")
+    sell_probability: float = Field(0.5, gt=0, lt=1, description="Enter short when P(sell) is at least this.")
+
+
+class Strategy(IntradayStrategy):
+    """Enter when the probability of a class passes its threshold; the likelier side where both do."""
+
+    Settings = Settings
+    needs_model = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prediction = Prediction(self.data, predictor=self.p.predictor)
+
+    def decide(self) -> Decision | None:
+        """Compare the probabilities of the current bar with their thresholds."""
+        settings: Settings = self.p.plugin
+        buy, sell = self.prediction.buy[0], self.prediction.sell[0]
+        may_buy, may_sell = buy >= settings.buy_probability, sell >= settings.sell_probability
+        if not may_buy and not may_sell:  # NaN, where there is no model, compares false
+            return None
+        side, probability = (1, buy) if may_buy and (not may_sell or buy >= sell) else (-1, sell)
+        return Decision(side, probability, self._model_age_days())
+
+    def _model_age_days(self) -> float:
+        """Return the days from the newest bar the model knows to the current bar."""
+        opened = self.data.opened_at().replace(tzinfo=IST)
+        trained_until = self.p.predictor.model_trained_until(opened)
+        return (opened - trained_until).total_seconds() / _SECONDS_PER_DAY
+
+    def entry_bars(self) -> npt.NDArray[np.bool_]:
+        """Return the bars on which a probability passes its threshold."""
+        settings: Settings = self.p.plugin
+        buy, sell = whole_line(self.prediction.lines.buy), whole_line(self.prediction.lines.sell)
+        return (buy >= settings.buy_probability) | (sell >= settings.sell_probability)

@@ -1,0 +1,63 @@
+"""Strategies by name: shipped, by dotted path, or from an installed package's entry point."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import ValidationError
+
+from feeds.dotted import load_dotted
+from feeds.errors import SettingsError
+from feeds.suggest import did_you_mean
+from strategies.base import IntradayStrategy, PluginSettings
+from strategies.validation import settings_error
+
+__all__ = ["ENTRY_POINT_GROUP", "SHIPPED", "load_strategy", "plugin_settings"]
+
+SHIPPED = ("ml", "ema_cross", "opening_range", "column_signal", "random_entry")
+ENTRY_POINT_GROUP = "muhurat.strategies"
+
+
+def load_strategy(name: str) -> type[IntradayStrategy]:
+    """Return the strategy class of a name.
+
+    Parameters
+    ----------
+    name : str
+        A shipped name, ``package.module:Class``, or the name of an entry point in ``muhurat.strategies``.
+
+    Raises
+    ------
+    SettingsError
+        There is no such strategy, or it is not an :class:`IntradayStrategy`.
+    """
+    if name in SHIPPED:
+        strategy: Any = importlib.import_module(f"strategies.{name}").Strategy
+    elif ":" in name:
+        strategy = load_dotted(name, what="strategy")
+    else:
+        installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+        if name not in installed:
+            raise SettingsError(f"unknown strategy {name!r}{did_you_mean(name, [*SHIPPED, *installed])}")
+        strategy = installed[name].load()
+    if not (isinstance(strategy, type) and issubclass(strategy, IntradayStrategy)):
+        raise SettingsError(f"strategy {name!r} is {strategy!r}, expected a subclass of strategies.base.IntradayStrategy")
+    return strategy
+
+
+def plugin_settings(name: str, strategy: type[IntradayStrategy], parameters: dict[str, Any]) -> PluginSettings:
+    """Check a plugin's own settings.
+
+    Raises
+    ------
+    SettingsError
+        A name is unknown, or a value has the wrong type or range.
+    """
+    try:
+        return strategy.Settings.model_validate(parameters)
+    except ValidationError as error:
+        raise settings_error(
+            error, strategy.Settings, where=f"strategy {name}", prefix="strategy.parameters"
+        ) from None
