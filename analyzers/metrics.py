@@ -2,7 +2,8 @@
 
 Conventions: money in rupees; ``…_pct`` in percent; rates and probabilities from 0 to 1; returns as fractions
 (0.01 is one percent). Ratios come from DAILY returns of the account value, annualised with 252 sessions,
-risk-free rate 0. A figure that is not defined is None, never NaN: ratios need two trades and returns that vary.
+risk-free rate 0. A figure that is not defined is None, never NaN: ratios need two trades and returns that
+vary.
 """
 
 from __future__ import annotations

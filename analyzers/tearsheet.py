@@ -16,9 +16,9 @@ from analyzers.sharpe import SESSIONS_PER_YEAR
 
 __all__ = ["tearsheet_title", "write_tearsheet"]
 
-# What QuantStats 0.0.86 is known to say while it draws, and why it may be passed over. Anything else stays a warning.
+# What QuantStats 0.0.86 is known to say while it draws, and why that may pass; all else stays a warning.
 KNOWN_WARNINGS: tuple[tuple[type[Warning], str, str], ...] = (
-    # it calls pandas, seaborn and matplotlib in ways that later releases of those will drop; nothing is wrong yet
+    # it calls pandas, seaborn and matplotlib in ways that later releases will drop; nothing is wrong yet
     (DeprecationWarning, r"The inplace keyword in DataFrame\.", ""),
     (DeprecationWarning, r"vert: bool was deprecated in Matplotlib", ""),
     (PendingDeprecationWarning, r"The set_bad function will be deprecated", ""),
@@ -57,14 +57,14 @@ def write_tearsheet(result: RunResult, path: Path) -> None:
     if returns.empty:
         path.write_text(
             f'<!doctype html><meta charset="utf-8"><title>{title}</title><h1>{title}</h1>'
-            "<p>There is no daily return to show: the run holds no session that ended with money in the account.",
+            "<p>There is no daily return to show: no session of the run ended with money in the account.",
             encoding="utf-8",
         )
         return
     with _drawing():
         import quantstats.reports
 
-        quantstats.reports.html(
+        quantstats.reports.html(  # type: ignore[no-untyped-call]
             returns, output=str(path), title=title, compounded=True, periods_per_year=SESSIONS_PER_YEAR
         )
     page = path.read_text(encoding="utf-8")

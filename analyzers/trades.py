@@ -64,7 +64,7 @@ def trades_frame(fills: Sequence[Fill], contexts: Sequence[TradeContext], bars: 
     pandas.DataFrame
         Columns of :data:`TRADE_COLUMNS`. Times are tz-aware Asia/Kolkata: ``signal_time`` is the CLOSE of the
         bar that decided, ``entry_time`` and ``exit_time`` the START of the bars of the first entry and the
-        last exit fill. ``size`` is in units, positive long, negative short. Prices are averages over the fills,
+        last exit fill. ``size`` is in units, positive long, negative short. Prices are averages over fills,
         index points, slippage included. Money is in rupees, and on every row
         ``net_pnl = gross_pnl - slippage_cost - charges`` where ``gross_pnl`` is what the reference prices
         (before slippage and latency) would have earned. ``bars_held`` is 0 when entry and exit share a bar.

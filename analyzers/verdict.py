@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analyzers.figures import rupees
+from analyzers.figures import percent, rupees
 from analyzers.metrics import Metrics
 
 __all__ = ["EdgeVerdict", "judge_edge"]
@@ -92,17 +92,16 @@ def judge_edge(
     net_low, net_high = draw.interval(net, confidence_percent)
     gross_low, gross_high = draw.interval(gross, confidence_percent)
     deflated = metrics["deflated_sharpe"]
-    certain = isinstance(deflated, float) and deflated >= confidence_percent / 100.0
-    supported = net_low > 0.0 and certain
+    odds = deflated if isinstance(deflated, float) else 0.0
+    supported = net_low > 0.0 and odds >= confidence_percent / 100.0
     interval = f"{confidence_percent:g} % interval {rupees(net_low)} to {rupees(net_high)}"
     reason = f"Net profit per trade is {rupees(net.mean())} ({interval})"
     if supported:
-        reason += f", and the deflated Sharpe ratio gives {deflated:.0%} after {_trials(metrics)}."
+        reason += f", and after {_trials(metrics)} the deflated Sharpe ratio is {percent(odds)} sure."
     elif net_low > 0.0:
-        odds = f"{deflated:.0%}" if isinstance(deflated, float) else "no figure"
         reason += (
-            f", but the deflated Sharpe ratio gives {odds} after {_trials(metrics)}, "
-            f"below {confidence_percent:g} %."
+            f", but after {_trials(metrics)} the deflated Sharpe ratio is only {percent(odds)} sure; "
+            f"{confidence_percent:g} % are needed."
         )
     else:
         reason += ". " + _why_not(gross.mean(), gross_low, (gross - net).mean(), net_high)
@@ -147,7 +146,9 @@ def _why_not(gross: float, gross_low: float, cost: float, net_high: float) -> st
             "zero is not ruled out."
         )
     if net_high < 0.0:
-        return f"Gross profit of {rupees(gross)} per trade cannot be told from zero; costs take {rupees(cost)}."
+        return (
+            f"Gross profit of {rupees(gross)} per trade cannot be told from zero; costs take {rupees(cost)}."
+        )
     return (
         f"Neither net nor gross profit ({rupees(gross)} per trade before costs of {rupees(cost)}) "
         "can be told from zero."

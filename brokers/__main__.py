@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import math
 import sys
 from collections.abc import Sequence
 
-from brokers.charges import ChargeBreakdown, DatedCharges, UpstoxCharges, ZerodhaCharges
+from brokers.charges import ChargeBreakdown, DatedCharges, UpstoxCharges, ZerodhaCharges, latest_date
 from feeds.errors import MuhuratError, SettingsError
 
 __all__ = ["main"]
@@ -31,37 +32,55 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m brokers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     charges = commands.add_parser("charges", help="charges of one trade in an NSE index future, by component")
-    charges.add_argument("--date", required=True, type=dt.date.fromisoformat, help="trading day, YYYY-MM-DD")
     charges.add_argument(
-        "--units", required=True, type=float, help="units of each order, e.g. 65 for one lot"
+        "--date", type=_date, help="trading day, YYYY-MM-DD; without it the newest charges that are known"
     )
-    charges.add_argument("--buy", type=float, help="price of the order that buys, index points")
-    charges.add_argument("--sell", type=float, help="price of the order that sells, index points")
+    charges.add_argument(
+        "--units", required=True, type=_positive, help="units of each order, e.g. 65 for one lot"
+    )
+    charges.add_argument("--buy", type=_positive, help="price of the order that buys, index points")
+    charges.add_argument("--sell", type=_positive, help="price of the order that sells, index points")
     charges.add_argument("--plan", default="zerodha", choices=sorted(_PLANS), help="whose brokerage")
     return parser
 
 
+def _date(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date, expected YYYY-MM-DD") from error
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0.0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a number above 0")
+    return number
+
+
 def _show_charges(options: argparse.Namespace) -> None:
     units: float = options.units
-    if not units > 0.0:
-        raise SettingsError(f"--units is {units:g}, expected above 0")
     if options.buy is None and options.sell is None:
         raise SettingsError("found neither --buy nor --sell, expected at least one price")
     plan = _PLANS[options.plan]()
-    bought = _leg(plan, options.date, units, options.buy)
-    sold = _leg(plan, options.date, -units, options.sell)
+    day: dt.date = options.date or latest_date()
+    bought = _leg(plan, day, units, options.buy)
+    sold = _leg(plan, day, -units, options.sell)
     rows: list[_Row] = [
         (name, f"{buy:,.2f}", f"{sell:,.2f}", f"{buy + sell:,.2f}")
         for name, buy, sell in zip(ChargeBreakdown._fields, bought, sold, strict=True)
     ]
     total = bought.total + sold.total
     rows.append(("total", f"{bought.total:,.2f}", f"{sold.total:,.2f}", f"{total:,.2f}"))
-    _print_table(f"{options.plan}, {options.date}, {units:g} units: charges in rupees", rows)
+    _print_table(f"{options.plan}, {day}, {units:g} units: charges in rupees", rows)
     print(f"per unit {total / units:.2f} points", end="")
     if options.buy is not None and options.sell is not None:
         value = units * options.buy
         gross = units * (options.sell - options.buy)
-        print(f" = {total / value * 1e4:.2f} bps of what was bought" if value else "", end="")
+        print(f" = {total / value * 1e4:.2f} bps of what was bought", end="")
         print(f"; gross {gross:,.2f}, net {gross - total:,.2f} rupees", end="")
     print()
 

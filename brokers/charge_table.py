@@ -15,7 +15,6 @@ __all__ = ["CHARGES_CSV", "ChargeTable", "Rates"]
 CHARGES_CSV = Path(__file__).parent / "facts" / "charges.csv"
 """The shipped table: NSE index futures since 2013, each row with its source."""
 
-_TAXABLE = ("brokerage", "exchange", "ipft", "sebi")
 _COLUMNS = ("component", "effective_from", "side", "rate", "unit")
 
 
@@ -32,8 +31,9 @@ class Rates(NamedTuple):
         Exchange transaction charge, investor protection fund and SEBI turnover fee, both sides.
     gst : float
         Service tax or GST, fraction of its base.
-    gst_on_exchange, gst_on_ipft, gst_on_sebi : float
-        1.0 where that component is in the base of the GST, else 0.0. Brokerage always is.
+    gst_on_ipft, gst_on_sebi : float
+        1.0 where that component is in the base of the GST, else 0.0. Brokerage and exchange charge always
+        are.
     """
 
     brokerage: float
@@ -46,7 +46,6 @@ class Rates(NamedTuple):
     ipft: float
     sebi: float
     gst: float
-    gst_on_exchange: float
     gst_on_ipft: float
     gst_on_sebi: float
 
@@ -127,7 +126,6 @@ class ChargeTable:
             ipft=ipft.rate,
             sebi=sebi.rate,
             gst=gst.rate,
-            gst_on_exchange=float("exchange" in base),
             gst_on_ipft=float("ipft" in base),
             gst_on_sebi=float("sebi" in base),
         )
@@ -160,7 +158,7 @@ class ChargeTable:
             raise DataError(msg) from error
         base = set(parsed.unit.removeprefix("of_").split("+"))
         units_known = parsed.unit in {"of_turnover", "rupees_per_order"} or (
-            "brokerage" in base and base <= set(_TAXABLE)
+            {"brokerage", "exchange"} <= base <= {"brokerage", "exchange", "ipft", "sebi"}
         )
         if parsed.side not in {"buy", "sell", "both"} or not 0.0 <= parsed.rate < 1e6 or not units_known:
             msg = (

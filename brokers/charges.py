@@ -123,7 +123,7 @@ class DatedCharges:
             rates = self._rates[day] = self._table.rates_on(day, self.broker)
         (
             brokerage_rate, brokerage_cap, stt_buy, stt_sell, stamp_buy, stamp_sell,
-            exchange_rate, ipft_rate, sebi_rate, gst_rate, gst_on_exchange, gst_on_ipft, gst_on_sebi,
+            exchange_rate, ipft_rate, sebi_rate, gst_rate, gst_on_ipft, gst_on_sebi,
         ) = rates  # fmt: skip
         turnover = _turnover(size, price)
         bought = size > 0.0
@@ -138,7 +138,7 @@ class DatedCharges:
             ipft,
             sebi,
             turnover * (stamp_buy if bought else stamp_sell),
-            gst_rate * (brokerage + exchange * gst_on_exchange + sebi * gst_on_sebi + ipft * gst_on_ipft),
+            gst_rate * (brokerage + exchange + sebi * gst_on_sebi + ipft * gst_on_ipft),
         )
 
 

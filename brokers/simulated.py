@@ -359,8 +359,7 @@ class SimulatedBroker(bt.BrokerBase):
             if self._is_live(market, order) and (
                 order.triggered or reached_at_open(order.kind, order.size > 0, order.created.price, open_price)
             ):
-                order.triggered = True
-                self._fill_at(market, order, open_price, at_open=True)
+                self._reach(market, order, open_price, at_open=True)
         flat_after_open = not market.position.size
         for order in self._by_urgency(market):
             if flat_after_open and order.parent is not None and order.exectype == order.Limit:
@@ -368,8 +367,7 @@ class SimulatedBroker(bt.BrokerBase):
             if self._is_live(market, order) and reached_in_range(
                 order.kind, order.size > 0, order.created.price, high, low
             ):
-                order.triggered = order.exectype == order.Stop
-                self._fill_at(market, order, order.created.price, at_open=False)
+                self._reach(market, order, order.created.price, at_open=False)
 
     @staticmethod
     def _is_live(market: Market, order: SimulatedOrder) -> bool:
@@ -394,8 +392,12 @@ class SimulatedBroker(bt.BrokerBase):
             orders.reverse()
         return orders
 
-    def _fill_at(self, market: Market, order: SimulatedOrder, reference: float, *, at_open: bool) -> None:
+    def _reach(self, market: Market, order: SimulatedOrder, reference: float, *, at_open: bool) -> None:
+        """Fill an order that was reached, as far as the bar's volume goes; an exit ends the entry first."""
+        order.triggered = order.exectype == order.Stop
         wanted = order.executed.remsize
+        if order.role != "entry" and market.trip.entry.alive():
+            self.cancel(market.trip.entry)
         if order.role != "entry":
             wanted = math.copysign(min(abs(wanted), abs(market.position.size)), wanted)
         units = math.copysign(self._fillable(market, abs(wanted)), wanted)
@@ -406,7 +408,7 @@ class SimulatedBroker(bt.BrokerBase):
         self._book(market, order, units, reference, reference + math.copysign(adverse, units), order.role)
 
     def _fillable(self, market: Market, wanted: float) -> float:
-        """Return the units that the bar's volume still has for us."""
+        """Return the units that the volume of the bar still has for us."""
         if not self._participation.limited:
             return wanted
         lot = self._terms(market.day).lot
@@ -485,8 +487,6 @@ class SimulatedBroker(bt.BrokerBase):
             for protective in trip.protection:
                 protective.resize(-position)
             return
-        if trip.entry.alive():
-            self.cancel(trip.entry)
         if position:
             for protective in trip.protection:
                 if protective is not order and protective.alive():

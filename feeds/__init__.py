@@ -1,0 +1,1 @@
+"""What the market is: calendar, contracts, bars, validation, storage and sources."""

@@ -29,6 +29,10 @@ class MarketSettings(Section):
         default="dated",
         description="smallest price step in index points; 'dated' takes the exchange's, 0 rounds no price",
     )
+    freeze_quantity: Literal["dated"] | Annotated[int, Field(ge=0)] = Field(
+        default="dated",
+        description="largest order in units; 'dated' takes the exchange's table by date, 0 means no limit",
+    )
     margin_percent: Literal["dated"] | Annotated[float, Field(gt=0, le=100)] = Field(
         default="dated",
         description="margin as percent of the position's value; 'dated' takes the table by date",

@@ -2,6 +2,10 @@
 
 A bar taken for the minute after itself shows a model the future, so a convention is never guessed:
 it is read off the first and the last bars of the sessions, or asked for.
+
+A day speaks for END when a whole minute of trading is stamped with the session's close and none with
+its open. It speaks for START when none is stamped with the close, or only a lone print that came after
+it, and there is such a print or a bar stamped with the open.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from feeds.errors import DataError
 
 __all__ = ["StampConvention", "StampedBars", "bar_starts"]
 
+_ENOUGH_DAYS = 3  # of a longer file must speak at all
 _CLEAR_MAJORITY = 10  # a convention must speak from this many times as many days as the opposite one
 
 
@@ -41,7 +46,8 @@ class StampedBars(NamedTuple):
     days : dict
         Number of days that were read by each convention.
     contrary_days : int
-        Days whose stamps look as if they followed the opposite of the convention applied.
+        Days that speak against the rest of the file: read their own way if the convention was found,
+        against their looks if it was given.
     """
 
     starts: pd.DatetimeIndex
@@ -54,6 +60,7 @@ def bar_starts(
     calendar: TradingCalendar,
     *,
     has_seconds: bool,
+    lone_print: npt.NDArray[np.bool_],
     convention: StampConvention | None = None,
     where: str = "the data",
 ) -> StampedBars:
@@ -67,9 +74,10 @@ def bar_starts(
         Says when sessions open and close.
     has_seconds : bool
         Whether the form stamps to the second. A day on which it does so lies inside its minutes.
+    lone_print : ndarray of bool
+        Rows of one price and hardly any volume: trades after the close, not minutes of trading.
     convention : StampConvention, optional
-        The convention of days stamped with whole minutes. Without it, it is found: a session that has a
-        bar stamped with its close but none with its open is stamped by END, the reverse by START.
+        The convention of days stamped with whole minutes; found if not given.
     where : str
         Name of the source for messages.
 
@@ -83,14 +91,20 @@ def bar_starts(
     to_the_second = np.zeros(len(days), dtype=np.bool_)
     if has_seconds:
         np.logical_or.at(to_the_second, day_number, np.asarray(minute != stamps))
-    evidence = _evidence(minute, day_number, pd.DatetimeIndex(days), calendar)
+    evidence, traded = _evidence(minute, day_number, pd.DatetimeIndex(days), lone_print, calendar)
     evidence[to_the_second] = 0
     whole = ~to_the_second
-    applied = convention or _decided(evidence[whole], per_day=has_seconds, where=where)
-    is_end = np.full(len(days), applied == StampConvention.END)
-    if has_seconds and convention is None:
-        # Days of such a form are odd one by one; each must speak for itself.
-        is_end = evidence > 0
+    if convention is not None:
+        usual = 1 if convention == StampConvention.END else -1
+        is_end = np.full(len(days), usual > 0)
+    elif has_seconds:
+        # Days of such a form are odd one by one, so each must speak for itself.
+        if (whole & traded & (evidence == 0)).any():
+            raise _undecided(evidence[whole & traded], where)
+        usual, is_end = 0, evidence > 0
+    else:
+        usual = _majority(evidence[traded], where)
+        is_end = np.where(evidence == 0, usual, evidence) > 0
     is_end &= whole
     starts = minute - pd.to_timedelta(is_end[day_number].astype(np.int64), unit="min")
     found = {
@@ -98,11 +112,10 @@ def bar_starts(
         StampConvention.END: int(is_end.sum()),
         StampConvention.START: int((whole & ~is_end).sum()),
     }
-    contrary = whole & (evidence == np.where(is_end, -1, 1))
     return StampedBars(
         starts.tz_localize(TIME_ZONE),
         {name: count for name, count in found.items() if count},
-        int(contrary.sum()),
+        int((evidence * usual < 0).sum()),
     )
 
 
@@ -110,27 +123,39 @@ def _evidence(
     minute: pd.DatetimeIndex,
     day_number: npt.NDArray[np.intp],
     days: pd.DatetimeIndex,
+    lone_print: npt.NDArray[np.bool_],
     calendar: TradingCalendar,
-) -> npt.NDArray[np.int64]:
-    # +1: the day looks END-stamped, -1: START-stamped, 0: it says nothing.
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    # +1: the day speaks for END, -1: for START, 0: it says nothing. And whether it is a day of trading.
     result = np.zeros(len(days), dtype=np.int64)
+    traded = np.zeros(len(days), dtype=np.bool_)
     for number, day in enumerate(days):
         session = calendar.session(day.date())
         if session is None:
             continue
-        found = minute[day_number == number].tz_localize(IST)
-        result[number] = int((found == session.close).any()) - int((found == session.open).any())
-    return result
+        traded[number] = True
+        rows = day_number == number
+        found = minute[rows].tz_localize(IST)
+        at_open, at_close = found == session.open, found == session.close
+        minute_at_close = (at_close & ~lone_print[rows]).any()
+        if minute_at_close:
+            result[number] = 0 if at_open.any() else 1
+        elif at_open.any() or at_close.any():
+            result[number] = -1
+    return result, traded
 
 
-def _decided(evidence: npt.NDArray[np.int64], *, per_day: bool, where: str) -> StampConvention:
+def _majority(evidence: npt.NDArray[np.int64], where: str) -> int:
     ends, starts = int((evidence > 0).sum()), int((evidence < 0).sum())
-    if per_day and ends + starts == len(evidence):
-        return StampConvention.END
-    for name, count, opposite in ((StampConvention.END, ends, starts), (StampConvention.START, starts, ends)):
-        if not per_day and count * 2 >= len(evidence) and count >= _CLEAR_MAJORITY * opposite:
-            return name
-    raise DataError(
-        f"cannot tell from {where} whether stamps are the start or the end of the minute: of {len(evidence)} days "
-        f"{ends} look end-stamped and {starts} start-stamped; say which with the stamp convention (start or end)"
+    few = ends + starts < min(_ENOUGH_DAYS, len(evidence))
+    if few or max(ends, starts) < _CLEAR_MAJORITY * min(ends, starts) or ends == starts:
+        raise _undecided(evidence, where)
+    return 1 if ends > starts else -1
+
+
+def _undecided(evidence: npt.NDArray[np.int64], where: str) -> DataError:
+    return DataError(
+        f"cannot tell from {where} whether stamps are the start or the end of the minute: of "
+        f"{len(evidence)} days {int((evidence > 0).sum())} look end-stamped and {int((evidence < 0).sum())} "
+        "start-stamped; say which with the stamp convention (start or end)"
     )

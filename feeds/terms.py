@@ -59,18 +59,15 @@ class DatedTerms:
 
     def _look_up(self, day: dt.date) -> ContractTerms:
         market = self._market
-        fixed = (market.lot_size, market.tick_size, market.margin_percent)
-        if "dated" not in fixed:  # an instrument of which the tables know nothing
-            lot, tick, freeze, margin = int(fixed[0]), float(fixed[1]), None, float(fixed[2])
-        else:
+        lot, tick, freeze, margin = (
+            market.lot_size, market.tick_size, market.freeze_quantity, market.margin_percent,
+        )  # fmt: skip
+        if "dated" in (lot, tick, freeze):  # else it may be an instrument of which the tables know nothing
             contract = contract_for(market.instrument, day, self._calendar)
-            lot = contract.lot if market.lot_size == "dated" else market.lot_size
-            tick = contract.tick if market.tick_size == "dated" else market.tick_size
-            freeze = contract.freeze_quantity
-            margin = (
-                margin_percent_of(market.instrument, day)
-                if market.margin_percent == "dated"
-                else market.margin_percent
-            )
-        largest = math.inf if freeze is None else math.floor(freeze / lot) * lot
-        return ContractTerms(lot, tick, largest, margin)
+            lot = contract.lot if lot == "dated" else lot
+            tick = contract.tick if tick == "dated" else tick
+            freeze = contract.freeze_quantity if freeze == "dated" else freeze
+        if margin == "dated":
+            margin = margin_percent_of(market.instrument, day)
+        largest = math.floor(freeze / lot) * lot if freeze else math.inf
+        return ContractTerms(int(lot), float(tick), float(largest), float(margin))

@@ -65,9 +65,9 @@ class TickCounts:
     """What became of the ticks.
 
     ``late`` ticks are older than the newest one or belong to a closed bar, ``duplicate`` ones report no
-    new trade (cumulative
-    quantities only), ``outside`` ones fall into no session, ``invalid`` ones have no positive price or a
-    negative quantity, ``resets`` are cumulative quantities that went down within a day.
+    new trade (cumulative quantities only), ``outside`` ones fall into no session, ``invalid`` ones have
+    no positive price or a negative quantity, ``resets`` are cumulative quantities that went down within
+    a day; those are used, but mark their bar incomplete.
     """
 
     used: int = 0

@@ -103,8 +103,10 @@ def rolling_standard_deviation(values: FloatArray, bars: int) -> FloatArray:
 
 def _exponential_weights(smoothing: float) -> FloatArray:
     keep = 1.0 - smoothing
+    if keep <= 0:
+        return np.ones(1)
     bars = math.ceil(math.log(RESIDUAL_WEIGHT) / math.log(keep))
-    weights = keep ** np.arange(bars)
+    weights: FloatArray = np.power(keep, np.arange(bars, dtype=np.float64))
     weights /= weights.sum()
     weights.flags.writeable = False
     return weights

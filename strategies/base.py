@@ -86,8 +86,7 @@ class IntradayStrategy(bt.Strategy):
         self._entry_ref = 0
         self._exit_ref = 0
         self._protection: list[Any] = []
-        self._next_flat: npt.NDArray[np.int64] | None = None
-        self._next_holding: npt.NDArray[np.int64] | None = None
+        self._next_flat = self._next_holding = np.zeros(0, dtype=np.int64)
         self.atr = self.make_atr()
 
     # -- what a plugin overrides -----------------------------------------------------------------
@@ -192,19 +191,16 @@ class IntradayStrategy(bt.Strategy):
 
     # -- what the engine asks --------------------------------------------------------------------
 
-    @property
-    def declares_acting_bars(self) -> bool:
-        """Whether the bars on which this strategy can act are known; computes them when first asked."""
-        entries = self.entry_bars()
-        exits = self.exit_bars()
-        if entries is None or exits is None:
-            return False
-        times = np.frombuffer(self.data.lines.datetime.array, dtype=np.float64)
-        complete = np.frombuffer(self.data.lines.complete.array, dtype=np.float64) != 0
+    def declare_acting_bars(self) -> None:
+        """Work out on which bars :meth:`next` can do anything, once all indicators are computed."""
+        times = whole_line(self.data.lines.datetime)
+        complete = whole_line(self.data.lines.complete) != 0
         entry_allowed, square_off = self._windows.flags(times)
-        self._next_flat = _next_true(entries & entry_allowed & complete)
-        self._next_holding = _next_true(exits | square_off)
-        return True
+        entries, exits = self.entry_bars(), self.exit_bars()
+        everywhere = np.ones(len(times), dtype=bool)
+        flat = everywhere if entries is None else entries & entry_allowed & complete
+        holding = everywhere if exits is None else exits | square_off
+        self._next_flat, self._next_holding = _next_true(flat), _next_true(holding)
 
     def next_acting_bar(self, bar: int) -> int:
         """Return the first bar after ``bar`` on which :meth:`next` can do anything."""

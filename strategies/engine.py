@@ -17,6 +17,7 @@ import backtrader as bt
 
 from brokers.simulated import SimulatedBroker
 from feeds.errors import MuhuratError
+from strategies.base import IntradayStrategy
 
 __all__ = ["Engine", "SkippedBarError"]
 
@@ -61,32 +62,33 @@ class Engine(bt.Cerebro):
             return super().run(**parameters)
 
     def _runonce(self, runstrats: list[Any]) -> None:
-        if not (self._skip or self._verify) or not self._can_skip(runstrats):
+        if not (self._skip or self._verify) or self._needs_every_bar(runstrats):
             super()._runonce(runstrats)
             return
         strategy = runstrats[0]
         strategy._once()
         strategy.reset()
         strategy.lines.datetime.array = self.datas[0].lines.datetime.array[:]
+        strategy.declare_acting_bars()
         if self._verify:
             self._visit_all(strategy)
         else:
             self._visit_active(strategy)
 
-    def _can_skip(self, runstrats: list[Any]) -> bool:
-        """Whether nothing attached needs every bar."""
+    def _needs_every_bar(self, runstrats: list[Any]) -> bool:
+        """Whether anything attached looks at every bar, or does not say on which it acts."""
         if len(runstrats) != 1 or len(self.datas) != 1 or not isinstance(self._broker, SimulatedBroker):
-            return False
+            return True
         strategy = runstrats[0]
-        needs_every_bar = (
-            self.runwriters
+        return bool(
+            not isinstance(strategy, IntradayStrategy)
+            or self.runwriters
             or self._timers
             or self._timerscheat
             or self.p.cheat_on_open
             or len(strategy.analyzers)
             or len(strategy.observers)
         )
-        return not needs_every_bar and getattr(strategy, "declares_acting_bars", False)
 
     def _visit_active(self, strategy: Any) -> None:  # noqa: ANN401 # a backtrader strategy
         data = self.datas[0]

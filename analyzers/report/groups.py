@@ -10,7 +10,16 @@ import pandas as pd
 
 from brokers.journal import OrderEvent
 
-__all__ = ["Group", "RuleCount", "by_exit_reason", "by_hour", "by_month", "by_weekday", "pooled_windows", "rule_counts"]
+__all__ = [
+    "Group",
+    "RuleCount",
+    "by_exit_reason",
+    "by_hour",
+    "by_month",
+    "by_weekday",
+    "pooled_windows",
+    "rule_counts",
+]
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -42,7 +51,7 @@ def by_hour(trades: pd.DataFrame) -> list[Group]:
 
 def by_weekday(trades: pd.DataFrame) -> list[Group]:
     """Return the groups by the weekday of entry, Monday first."""
-    numbers = trades["entry_time"].dt.weekday
+    numbers = trades["entry_time"].dt.day_of_week
     return [group._replace(name=WEEKDAYS[int(group.name)]) for group in _groups(trades, numbers)]
 
 
@@ -97,7 +106,7 @@ def rule_counts(rules: Sequence[tuple[str, str]], events: Sequence[OrderEvent]) 
 
 
 def pooled_windows(windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return one window made of all: summed confusion, calibration by bin, mean importance; absent keys stay absent."""
+    """Return one window made of all: summed confusion, calibration by bin, mean importance."""
     pooled: dict[str, Any] = {}
     confusions = [window["confusion"] for window in windows if window.get("confusion")]
     if confusions:

@@ -21,9 +21,9 @@ class PackedPrices(NamedTuple):
     Attributes
     ----------
     bars : str
-        Base64 of zlib over six columns of little-endian 32-bit integers, each column split into its four byte
-        planes, which compresses twice as well: minute of the day, open minus previous close, close minus open,
-        high above the body, low below the body (in steps of 0.01 points), volume in multiples of ``volume_unit``.
+        Base64 of zlib over six columns of little-endian 32-bit integers, each column split into its four
+        byte planes, which compress better: minute of the day, open minus previous close, close minus open,
+        high above the body, low below the body (in steps of 0.01 points), volume in multiples of a unit.
     trades : str
         Base64 of zlib over JSON: one list per column.
     shown, total : int
@@ -65,12 +65,13 @@ def pack_prices(bars: pd.DataFrame, trades: pd.DataFrame, most_bars: int) -> Pac
     position = pd.DatetimeIndex(kept.index)
     inside = trades[trades["entry_time"] >= position[0]]
     columns, volume_unit = _columns(kept)
+    shown_dates = [date.date().isoformat() for date in dates[begin:][starts]]
     contents = {
         "count": len(kept),
         "step": STEP,
         "volumeUnit": volume_unit,
         "sessions": starts.tolist(),
-        "dates": [date.date().isoformat() for date in dates[begin:][starts]],
+        "dates": shown_dates,
         "entry": position.get_indexer(pd.DatetimeIndex(inside["entry_time"])).tolist(),
         "exit": position.get_indexer(pd.DatetimeIndex(inside["exit_time"])).tolist(),
         "size": inside["size"].tolist(),
@@ -86,8 +87,8 @@ def pack_prices(bars: pd.DataFrame, trades: pd.DataFrame, most_bars: int) -> Pac
         _packed(json.dumps(contents, allow_nan=False, separators=(",", ":")).encode()),
         len(kept),
         len(bars),
-        contents["dates"][0],
-        contents["dates"][-1],
+        shown_dates[0],
+        shown_dates[-1],
     )
 
 
@@ -109,7 +110,9 @@ def _columns(bars: pd.DataFrame) -> tuple[np.ndarray, float]:
 
 
 def _byte_planes(columns: np.ndarray) -> bytes:
-    return np.ascontiguousarray(columns.view(np.uint8).reshape(len(columns), -1, 4).transpose(0, 2, 1)).tobytes()
+    return np.ascontiguousarray(
+        columns.view(np.uint8).reshape(len(columns), -1, 4).transpose(0, 2, 1)
+    ).tobytes()
 
 
 def _packed(contents: bytes) -> str:

@@ -15,7 +15,8 @@ import pandas as pd
 from feeds.bars import check_frame, detect_bar_minutes
 from feeds.calendar import TradingCalendar
 from feeds.errors import DataError
-from feeds.sources.parsing import SUFFIXES, parse_bar_file
+from feeds.sources.parsing import parse_bar_file
+from feeds.sources.table import SUFFIXES
 
 __all__ = ["LoadedBars", "load_bars"]
 

@@ -18,7 +18,7 @@ from scipy.signal import lfilter
 
 from feeds.bars import TIME_ZONE
 from feeds.calendar import Session, TradingCalendar
-from feeds.contracts import Contract, contract_for, tick_of
+from feeds.contracts import Contract, contract_for
 from feeds.errors import SettingsError
 from feeds.settings import SyntheticSettings
 
@@ -115,7 +115,7 @@ def make_bars(
     log_open = log_close - within
     log_high, log_low = _extremes(draw(), log_open, log_close, within_deviation)
     lots = np.array([contract.lot for contract in contracts], dtype=float)[minutes.session]
-    ticks = _ticks(underlying, sessions, np.exp(log_open[minutes.first]))[minutes.session]
+    ticks = np.array([contract.tick for contract in contracts])[minutes.session]
     activity = np.sqrt(level) * np.sqrt(tails) * np.where(is_pattern, _PATTERN_VOLUME_FACTOR, 1.0)
     return pd.DataFrame(
         {
@@ -249,12 +249,6 @@ def _extremes(
     move = log_close - log_open
     reach = np.sqrt(move[:, None] ** 2 + 2 * deviation[:, None] ** 2 * exponential)
     return log_open + (move + reach[:, 0]) / 2, log_open + (move - reach[:, 1]) / 2
-
-
-def _ticks(underlying: str, sessions: list[Session], opens: Floats) -> Floats:
-    # The tick depends on the level, which is only known now that there is a path.
-    levels = zip(sessions, opens.tolist(), strict=True)
-    return np.array([tick_of(underlying, session.date, level) for session, level in levels])
 
 
 def _on_tick(log_price: Floats, ticks: Floats) -> Floats:

@@ -70,7 +70,7 @@ def test_the_default_run_meets_muhurat_sessions_and_a_saturday_in_two_parts(bars
 def test_prices_are_on_the_tick_and_sizes_on_the_lot_of_the_day(bars, calendar):
     for _, day in bars.groupby(bars.index.normalize()):
         date = day.index[0].date()
-        tick = tick_of("NIFTY", date, float(day["open"].iloc[0]))
+        tick = tick_of("NIFTY", date)
         prices = day[["open", "high", "low", "close"]].to_numpy() / tick
         assert np.abs(prices - np.rint(prices)).max() < 1e-6
         lot = contract_for("NIFTY", date, calendar).lot
@@ -80,11 +80,11 @@ def test_prices_are_on_the_tick_and_sizes_on_the_lot_of_the_day(bars, calendar):
 
 
 def test_both_ticks_of_the_tables_occur(bars):
-    # 0.10 holds from 2025-04-15 on while the index is above 15,000.
+    # 0.05 until 2025-04-14, 0.10 from the next day on.
     cents = np.rint(bars["close"].to_numpy() * 100).astype(int)
     late = bars.index >= pd.Timestamp("2025-04-15", tz="Asia/Kolkata")
     assert (cents[~late] % 10 == 5).any()
-    assert (cents[late & (bars["close"] > 15_100).to_numpy()] % 10 == 0).all()
+    assert (cents[late] % 10 == 0).all()
 
 
 def test_prices_have_no_float_dust(bars):

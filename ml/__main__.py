@@ -1,0 +1,262 @@
+"""Command line of the models: ``python -m ml train | evaluate | list | show | promote | rollback``."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from feeds.clock import WallClock
+from feeds.errors import DataError, MuhuratError
+from feeds.settings import make_calendar
+from feeds.show import print_line, print_table
+from ml.command_settings import CommandSettings, read_settings
+
+__all__ = ["main"]
+
+
+class _Bars(NamedTuple):
+    frame: pd.DataFrame
+    source: str
+    sha256: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done, 2 arguments or settings, 3 data or a damaged model, 1 anything else.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        settings = read_settings(options.settings)
+        options.command(options, settings)
+    except MuhuratError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ml", description="Train, judge and keep models.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Any, explanation: str) -> argparse.ArgumentParser:  # noqa: ANN401 # a function
+        added = commands.add_parser(name, help=explanation, description=explanation)
+        added.add_argument("--settings", type=Path, metavar="FILE", help="YAML settings; defaults without it")
+        added.set_defaults(command=command)
+        return added
+
+    train = add("train", _train, "Train on the older part of the bars, judge on the newer, store the model.")
+    evaluate = add(
+        "evaluate", _evaluate, "Judge the settings walk-forward, or a stored model on bars new to it."
+    )
+    for with_data in (train, evaluate):
+        with_data.add_argument("--data", metavar="FILE|DIR|synthetic", help="bars; data.source without it")
+    train.add_argument("--promote", action="store_true", help="put the new model into use")
+    evaluate.add_argument("--model", metavar="VERSION", help="a stored version, or champion")
+    add("list", _list, "List the stored models.")
+    show = add("show", _show, "Show a model's card.")
+    show.add_argument("version", nargs="?", default="champion", help="a version; the champion without it")
+    promote = add("promote", _promote, "Put a version into use.")
+    promote.add_argument("version")
+    add("rollback", _rollback, "Put the champion before the present one back into use.")
+    return parser
+
+
+def _train(options: argparse.Namespace, settings: CommandSettings) -> None:
+    from ml.card import ModelCard, library_versions
+    from ml.factory import train
+    from ml.registry import ModelRegistry
+
+    bars = _load(options.data, settings)
+    ml = settings.ml
+    trained = train(bars.frame, ml, "chronological")
+    report = trained.windows[0]
+    registry = ModelRegistry(ml.registry)
+    definition = ml.model_dump(mode="json", exclude={"registry", "workers"})
+    trials = registry.record_trial(
+        {"what": "train", "data": bars.sha256, "settings": definition, "log_loss": report.evaluation.log_loss}
+    )
+    model = trained.models[-1]
+    card = ModelCard(
+        kind=report.kind,
+        created_at=WallClock().now(),
+        data_source=bars.source,
+        data_sha256=bars.sha256,
+        first_bar=bars.frame.index[0],
+        last_bar=bars.frame.index[-1],
+        bars=len(bars.frame),
+        bar_minutes=settings.data.bar_minutes,
+        trained_until=report.train_last,
+        valid_from=report.test_first,
+        features=trained.predictor.features.names,
+        feature_hash=trained.predictor.features.hash,
+        label=definition["label"],
+        split={"kind": "chronological", **definition["split"]},
+        parameters=definition["model"],
+        metrics=report.as_dict(),
+        trials=trials,
+        libraries=library_versions(),
+    )
+    version = registry.save(model, card)
+    if options.promote:
+        registry.promote(version)
+    _print_windows(trained.windows)
+    print_line(f"stored {version} in {registry.root}" + (", now the champion" if options.promote else ""))
+
+
+def _evaluate(options: argparse.Namespace, settings: CommandSettings) -> None:
+    bars = _load(options.data, settings)
+    if options.model is not None:
+        _evaluate_stored(options.model, bars, settings)
+        return
+    from ml.factory import train
+
+    def progress(done: int, windows: int) -> None:
+        sys.stderr.write(f"window {done} of {windows}\n")
+
+    _print_windows(train(bars.frame, settings.ml, "walkforward", progress).windows)
+
+
+def _evaluate_stored(version: str, bars: _Bars, settings: CommandSettings) -> None:
+    import numpy as np
+
+    from ml.evaluation import evaluate
+    from ml.factory import make_labels
+    from ml.features import FeatureSet
+    from ml.registry import ModelRegistry
+
+    features = FeatureSet(settings.ml.features)
+    stored = ModelRegistry(settings.ml.registry).load(version, features)
+    if settings.ml.label.model_dump(mode="json") != stored.card.label:
+        raise DataError(
+            f"model {stored.card.version} was taught {stored.card.label}, the settings say "
+            f"{settings.ml.label.model_dump(mode='json')}; set ml.label to the model's"
+        )
+    probabilities = stored.predictor(features).predict_frame(bars.frame)
+    labels = make_labels(bars.frame, settings.ml.label)
+    judged = labels.valid & np.isfinite(probabilities).all(axis=1)
+    found = evaluate(labels.values[judged], probabilities[judged])
+    if found.rows == 0:
+        raise DataError(
+            f"found no bar that model {stored.card.version} may judge, expected bars from "
+            f"{stored.card.valid_from:%Y-%m-%d}; give newer data"
+        )
+    numbers = [str(found.rows), *(_number(value) for value in _figures(found))]
+    print_table(f"model {stored.card.version} on {bars.source}", _FIGURES, [numbers])
+
+
+def _list(_: argparse.Namespace, settings: CommandSettings) -> None:
+    from ml.registry import ModelRegistry
+
+    registry = ModelRegistry(settings.ml.registry)
+    champion = registry.champion
+    rows = []
+    for version in registry.versions():
+        card = registry.show(version)
+        rows.append(
+            [
+                version + (" *" if version == champion else ""),
+                card.kind,
+                f"{card.trained_until:%Y-%m-%d}",
+                _number(card.metrics.get("log_loss")),
+                _number(card.metrics.get("accuracy")),
+                card.feature_hash[:12],
+            ]
+        )
+    if not rows:
+        print_line(f"no models in {registry.root}; train one with `python -m ml train`")
+        return
+    header = ["version", "kind", "trained until", ">log-loss", ">accuracy", "features"]
+    print_table(f"models in {registry.root}, * is the champion", header, rows)
+
+
+def _show(options: argparse.Namespace, settings: CommandSettings) -> None:
+    from ml.registry import ModelRegistry
+
+    print_line(ModelRegistry(settings.ml.registry).show(options.version).model_dump_json(indent=2))
+
+
+def _promote(options: argparse.Namespace, settings: CommandSettings) -> None:
+    from ml.registry import ModelRegistry
+
+    ModelRegistry(settings.ml.registry).promote(options.version)
+    print_line(f"{options.version} is the champion")
+
+
+def _rollback(_: argparse.Namespace, settings: CommandSettings) -> None:
+    from ml.registry import ModelRegistry
+
+    print_line(f"{ModelRegistry(settings.ml.registry).rollback()} is the champion again")
+
+
+def _load(source: str | None, settings: CommandSettings) -> _Bars:
+    from feeds.bars import aggregate
+    from feeds.sources.files import load_bars
+    from feeds.sources.synthetic import make_bars
+
+    data = settings.data
+    source = source or data.source
+    calendar = make_calendar(settings.market)
+    if source == "synthetic":
+        frame = make_bars(data.synthetic, calendar, settings.market.instrument)
+        minutes, digest = (
+            1,
+            hashlib.sha256(pd.util.hash_pandas_object(frame).to_numpy().tobytes()).hexdigest(),
+        )
+    else:
+        loaded = load_bars(
+            source, calendar=calendar, timezone=data.timezone, calendar_mismatch=data.calendar_mismatch
+        )
+        frame, minutes, digest = loaded.frame, loaded.bar_minutes, loaded.sha256
+    if minutes != data.bar_minutes:
+        if minutes != 1:
+            raise DataError(
+                f"found {minutes}-minute bars in {source}, expected 1- or {data.bar_minutes}-minute bars; "
+                f"set data.bar_minutes to {minutes} or give finer bars"
+            )
+        frame = aggregate(frame, data.bar_minutes, calendar)
+    return _Bars(frame, source, digest)
+
+
+_FIGURES = [">rows", ">accuracy", ">log-loss", ">of base rates", ">Brier"]
+
+
+def _figures(found: Any) -> tuple[float | None, ...]:  # noqa: ANN401 # ml.evaluation is imported late
+    return found.accuracy, found.log_loss, found.base_rate_log_loss, found.brier
+
+
+def _print_windows(windows: Sequence[Any]) -> None:
+    rows = [
+        [
+            f"{window.train_first:%Y-%m-%d} … {window.train_last:%Y-%m-%d}",
+            f"{window.test_first:%Y-%m-%d} … {window.test_last:%Y-%m-%d}",
+            str(window.rows_train),
+            str(window.best_iteration),
+            str(window.rows_test),
+            *(_number(value) for value in _figures(window.evaluation)),
+        ]
+        for window in windows
+    ]
+    print_table("windows", ["trained on", "judged on", ">trained rows", ">rounds", *_FIGURES], rows)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

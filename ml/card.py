@@ -1,0 +1,140 @@
+"""The card that a stored model carries: where it came from, what it expects, how well it did."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from feeds.errors import ModelError
+from ml.features import FeatureSet
+
+__all__ = ["CARD_FILE", "ModelCard", "check_features", "library_versions", "read_card"]
+
+CARD_FILE = "card.json"
+
+
+class ModelCard(BaseModel):
+    """What is known of a stored model.
+
+    Attributes
+    ----------
+    kind : str
+        ``xgboost``, ``lightgbm`` or ``ensemble``.
+    created_at : datetime
+        When it was stored, aware.
+    data_source, data_sha256 : str
+        The bars it was trained on: path or name, and fingerprint.
+    first_bar, last_bar : datetime
+        START of the first and last of all those bars, test part included, aware.
+    bars, bar_minutes : int
+        Their number and length.
+    trained_until : datetime
+        START of the newest bar it learned from, aware.
+    valid_from : datetime
+        First bar START it may judge honestly: the beginning of its test part.
+    features : tuple of str
+        In the model's order.
+    feature_hash : str
+        See :class:`ml.features.FeatureSet`.
+    label, split, parameters : dict
+        Definitions, as in the settings.
+    metrics : dict
+        On the test part.
+    trials : int
+        Trials in the registry when it was stored, this one included.
+    libraries : dict of str to str
+        Versions.
+    version : str
+        Given by the registry.
+    files : dict of str to str
+        SHA-256 of each file beside the card, written by the registry.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+    created_at: AwareDatetime
+    data_source: str
+    data_sha256: str
+    first_bar: AwareDatetime
+    last_bar: AwareDatetime
+    bars: int
+    bar_minutes: int
+    trained_until: AwareDatetime
+    valid_from: AwareDatetime
+    features: tuple[str, ...]
+    feature_hash: str
+    label: dict[str, Any]
+    split: dict[str, Any]
+    parameters: dict[str, Any]
+    metrics: dict[str, Any]
+    trials: int
+    libraries: dict[str, str]
+    version: str = ""
+    files: dict[str, str] = {}
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read the card in a model's folder.
+
+    Raises
+    ------
+    ModelError
+        If it is missing or not a card.
+    """
+    path = folder / CARD_FILE
+    try:
+        return ModelCard.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}; roll back or train again") from error
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"]) or "the file"
+        raise ModelError(
+            f"damaged model card {path}: {where}: {problem['msg']}; roll back or train again"
+        ) from error
+
+
+def check_features(card: ModelCard, expected: FeatureSet) -> None:
+    """Raise unless the model was trained on exactly these features.
+
+    Raises
+    ------
+    ModelError
+        Naming what differs: features that are missing, added, in another order, or computed by another
+        formula.
+    """
+    if card.feature_hash == expected.hash and card.features == expected.names:
+        return
+    lacking = [name for name in card.features if name not in expected.names]
+    added = [name for name in expected.names if name not in card.features]
+    differences = []
+    if lacking:
+        differences.append(f"the settings lack {', '.join(lacking)}")
+    if added:
+        differences.append(f"the settings add {', '.join(added)}")
+    if not differences:
+        differences.append(
+            "the order differs"
+            if card.features != expected.names
+            else f"a formula has changed (hash {card.feature_hash[:12]}, now {expected.hash[:12]})"
+        )
+    raise ModelError(
+        f"model {card.version} was trained on other features: {' and '.join(differences)}; set "
+        f"ml.features to [{', '.join(card.features)}] or train again"
+    )
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the installed libraries that shape a model."""
+    names = ("numpy", "pandas", "scikit-learn", "lightgbm", "xgboost", "xgboost-cpu")
+    installed = {distribution.name.lower(): distribution.version for distribution in _distributions(names)}
+    return dict(sorted(installed.items()))
+
+
+def _distributions(names: tuple[str, ...]) -> list[importlib.metadata.Distribution]:
+    # XGBoost is installed under one of two names.
+    return [found for name in names for found in importlib.metadata.distributions(name=name)]

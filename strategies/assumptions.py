@@ -1,0 +1,55 @@
+"""What a simulated result rests on, in sentences for the report."""
+
+from __future__ import annotations
+
+from strategies.settings import Settings
+
+__all__ = ["assumptions"]
+
+
+def assumptions(settings: Settings) -> list[str]:
+    """Return the rules of the simulation that these settings mean, one sentence each."""
+    broker, strategy = settings.broker, settings.strategy
+    minutes = settings.data.bar_minutes
+    slippage = broker.slippage
+    size = {
+        "none": "not at all",
+        "percent": f"by {slippage.percent:g} % of the price",
+        "ticks": f"by {slippage.ticks:g} ticks",
+        "volatility": f"by {slippage.range_fraction:g} of the recent bars' mean range",
+        "square_root": f"by {slippage.impact_coefficient:g} times the square-root impact",
+    }.get(slippage.model, f"as {slippage.model} says")
+    charges = (
+        f"a plain {broker.charges.percent:g} % of every order's value"
+        if broker.charges.plan == "percent"
+        else f"those of {broker.charges.plan.capitalize()} and the exchange on the day of each order"
+    )
+    both = (
+        "the stop is taken to come first"
+        if settings.data.detail == "none"
+        else "the 1-minute bars inside it decide, the stop when even they cannot"
+    )
+    filled = (
+        "Orders fill whole, whatever the bar's volume was."
+        if broker.max_percent_of_volume == 0
+        else f"Orders take at most {broker.max_percent_of_volume:g} % of a bar's volume and wait for the rest."
+    )
+    return [
+        f"A decision is taken at the close of a {minutes}-minute bar and fills no earlier than the next bar's open.",
+        "A stop fills when it is touched; a gap through it fills at the open. "
+        "A target fills at its price, or at the open when that is better.",
+        "Stop and target are live from the fill on, the entry bar included; "
+        f"when one bar touches both, {both}.",
+        f"Market and stop orders are worsened {size} on each side, even beyond the bar's range; targets are not.",
+        f"Market orders arrive after {broker.latency_ms:g} ms and lose half the bar's range times the square "
+        "root of that part of the bar.",
+        f"Charges are {charges}.",
+        filled,
+        f"Stop at {strategy.stop_atr:g} and target at {strategy.target_atr:g} times ATR({strategy.atr_period_bars}) "
+        "from the signal bar's close.",
+        f"No entry is decided at or after {strategy.last_entry:%H:%M} or in the last "
+        f"{strategy.last_entry_before_close_minutes} minutes; the square-off is decided at "
+        f"{strategy.square_off:%H:%M} or {strategy.square_off_before_close_minutes} minutes before the close; "
+        "nothing is meant to be held overnight.",
+        "Interest on cash, income tax and the cost of a bad connection are left out.",
+    ]

@@ -1,0 +1,236 @@
+"""A whole backtest: bars, model, run, analysis, files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from analyzers.costs import at_todays_charges
+from analyzers.equity import equity_frame
+from analyzers.fingerprint import trades_fingerprint
+from analyzers.metrics import compute_metrics
+from analyzers.result import RunResult
+from analyzers.trades import trades_frame
+from analyzers.verdict import judge_edge
+from analyzers.writer import check_output_folder, write_run
+from brokers.charges import latest_date
+from brokers.journal import Fill
+from brokers.settings import make_charges
+from feeds.clock import Clock, WallClock
+from feeds.errors import DataError
+from feeds.settings import make_calendar
+from ml.registry import ModelRegistry
+from strategies.assembly import Assembled, assemble_backtest
+from strategies.assumptions import assumptions
+from strategies.loading import RunBars, load_run_bars
+from strategies.modelling import PreparedModel, prepare_model, trial_id
+from strategies.outcome import BacktestOutcome
+from strategies.plugins import load_strategy
+from strategies.progress import ProgressReporter
+from strategies.settings import Settings
+
+__all__ = ["BacktestRequest", "run_backtest"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacktestRequest:
+    """What to backtest.
+
+    Attributes
+    ----------
+    settings : Settings
+        Everything that has a name in the settings.
+    model : str
+        ``walkforward``, ``train`` or a stored version; ignored by strategies that ask no model.
+    first, last : datetime.date or None
+        Days to use, both included.
+    out_dir : pathlib.Path or None
+        Where the results go; None for ``runs/<time>-<fingerprint>``.
+    clock : Clock
+        Names the folder and dates a stored model.
+    """
+
+    settings: Settings
+    model: str = "walkforward"
+    first: dt.date | None = None
+    last: dt.date | None = None
+    out_dir: Path | None = None
+    clock: Clock = field(default_factory=WallClock)
+
+
+def run_backtest(request: BacktestRequest, progress: ProgressReporter) -> BacktestOutcome:
+    """Run a backtest and write its folder.
+
+    Raises
+    ------
+    MuhuratError
+        Anything the user can mend: settings, bars, models, the folder to write to.
+    """
+    settings = request.settings
+    if request.out_dir is not None:
+        check_output_folder(request.out_dir)
+    strategy = load_strategy(settings.strategy.name)
+    timing = _Timing(progress)
+    calendar = make_calendar(settings.market)
+    with timing.stage("load"):
+        bars = load_run_bars(settings, calendar, first=request.first, last=request.last)
+    model = None
+    if strategy.needs_model:
+        with timing.stage("train"):
+            model = prepare_model(
+                settings, bars, request.model, now=request.clock.now(), on_progress=progress.advance
+            )
+    traded = _traded_bars(bars, model)
+    with timing.stage("run"):
+        assembled = assemble_backtest(
+            settings,
+            traded.frame,
+            calendar,
+            predictor=model.predictor if model else None,
+            minutes=bars.minutes,
+            on_progress=lambda done: progress.advance(done, len(traded.frame)),
+        )
+        assembled.engine.run()
+    timing.seconds["bars_per_second"] = len(traded.frame) / timing.seconds["run"]
+    with timing.stage("analyse"):
+        result = _analyse(request, bars, model, traded, assembled)
+    with timing.stage("write"):
+        out_dir = request.out_dir or _default_folder(request.clock, result.fingerprint)
+        write_run(_with_timing(result, timing.seconds), out_dir, settings.report)
+    return BacktestOutcome(result, out_dir)
+
+
+class _Traded(NamedTuple):
+    """Bars the engine runs on: warm-up first, then the bars that count.
+
+    ``first`` is the position of the first bar that counts.
+    """
+
+    frame: pd.DataFrame
+    first: int
+
+
+def _traded_bars(bars: RunBars, model: PreparedModel | None) -> _Traded:
+    """Cut off what the models were trained on, but for the warm-up of the features."""
+    if model is None:
+        return _Traded(bars.frame, 0)
+    begin = int(bars.frame.index.searchsorted(pd.Timestamp(model.judges_from)))
+    if begin == len(bars.frame):
+        raise DataError("no bar is left to trade after the training window; give more bars")
+    warmup = min(begin, model.predictor.warmup_bars)
+    return _Traded(bars.frame.iloc[begin - warmup :], warmup)
+
+
+def _analyse(
+    request: BacktestRequest,
+    bars: RunBars,
+    model: PreparedModel | None,
+    traded: _Traded,
+    assembled: Assembled,
+) -> RunResult:
+    settings = request.settings
+    cash = settings.broker.starting_cash
+    journal = assembled.journal
+    fills = [fill._replace(bar=fill.bar - traded.first) for fill in journal.fills]
+    frame = traded.frame.iloc[traded.first :]
+    trades = trades_frame(fills, journal.contexts, frame)
+    equity = equity_frame(fills, frame, cash)
+    earlier, identity = _earlier_trials(request, bars)
+    metrics = compute_metrics(trades, equity, cash, earlier)
+    _record_trial(settings, identity, metrics["sharpe"])
+    today = latest_date()
+    todays_fills = at_todays_charges(fills, make_charges(settings.broker), today)
+    todays_trades = trades_frame(todays_fills, journal.contexts, frame)
+    report = settings.report
+    return RunResult(
+        instrument=settings.market.instrument,
+        strategy=settings.strategy.name,
+        bars=frame,
+        bar_minutes=settings.data.bar_minutes,
+        trades=trades,
+        equity=equity,
+        events=journal.events,
+        starting_cash=cash,
+        metrics=metrics,
+        metrics_today=compute_metrics(todays_trades, equity_frame(todays_fills, frame, cash), cash, earlier),
+        today_rates_date=today,
+        verdict=judge_edge(
+            trades,
+            metrics,
+            confidence_percent=report.confidence_percent,
+            minimum_trades=report.minimum_trades,
+            minimum_sessions=report.minimum_sessions,
+            samples=report.bootstrap_samples,
+        ),
+        settings=settings.model_dump(mode="json"),
+        data=bars.info | {"traded_from": frame.index[0].isoformat(), "traded_bars": len(frame)},
+        model=None if model is None else model.info | {"trials": len(earlier) + 1},
+        windows=[] if model is None else model.windows,
+        risk_rules=[(rule.name, rule.describe()) for rule in assembled.broker.gate.rules],
+        assumptions=assumptions(settings),
+        fingerprint=trades_fingerprint(trades),
+        warnings=_warnings(bars, fills),
+    )
+
+
+def _warnings(bars: RunBars, fills: list[Fill]) -> list[str]:
+    """Return what a reader has to know before trusting the result."""
+    warnings = []
+    missing = bars.info["missing_sessions"]
+    if missing:
+        warnings.append(f"{len(missing)} sessions of the calendar have no bars: {', '.join(missing[:12])}"
+                        f"{' …' if len(missing) > 12 else ''}")  # fmt: skip
+    if bars.info["rejects"]:
+        warnings.append(f"{bars.info['rejects']} rows of the source were rejected")
+    if bars.info["incomplete_bars"]:
+        warnings.append(f"{bars.info['incomplete_bars']} bars lack minutes; no entry was decided on them")
+    entered = {fill.trade_id: fill.time.date() for fill in fills if fill.role == "entry"}
+    overnight = {fill.trade_id for fill in fills if fill.time.date() != entered[fill.trade_id]}
+    if overnight:
+        warnings.append(f"{len(overnight)} trades were held overnight: the session had no bar left to leave in")
+    return warnings
+
+
+def _earlier_trials(request: BacktestRequest, bars: RunBars) -> tuple[list[float], str]:
+    """Return the Sharpe ratios of the other trials on record, and what identifies this one."""
+    identity = trial_id(request.settings, bars, request.model)
+    latest = {trial.get("id"): trial for trial in ModelRegistry(request.settings.ml.registry).trials()}
+    latest.pop(identity, None)
+    return [float(trial["sharpe"]) for trial in latest.values() if trial.get("sharpe") is not None], identity
+
+
+def _record_trial(settings: Settings, identity: str, sharpe: Any) -> None:  # noqa: ANN401 # a metric or None
+    registry = ModelRegistry(settings.ml.registry)
+    trial = {"id": identity, "strategy": settings.strategy.name, "sharpe": sharpe}
+    if trial not in registry.trials():
+        registry.record_trial(trial)
+
+
+def _with_timing(result: RunResult, seconds: dict[str, float]) -> RunResult:
+    return RunResult(**{**result.__dict__, "timing": {name: round(value, 3) for name, value in seconds.items()}})
+
+
+def _default_folder(clock: Clock, fingerprint: str) -> Path:
+    return Path("runs") / f"{clock.now():%Y%m%d-%H%M%S}-{fingerprint[:8]}"
+
+
+class _Timing:
+    """Seconds by stage."""
+
+    def __init__(self, progress: ProgressReporter) -> None:
+        self._progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self._progress.stage(name)
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - started

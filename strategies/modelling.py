@@ -1,0 +1,172 @@
+"""The model of a run: trained window by window, trained once, or taken from the registry."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from feeds.errors import DataError
+from ml.card import ModelCard, library_versions
+from ml.factory import train
+from ml.features import FeatureSet
+from ml.predict import Predictor
+from ml.registry import ModelRegistry
+from ml.settings import MlSettings
+from ml.train import OnProgress, WalkForward
+from strategies.loading import RunBars
+from strategies.settings import Settings
+
+__all__ = ["PreparedModel", "prepare_model", "trial_id"]
+
+
+class PreparedModel(NamedTuple):
+    """What a strategy asks, and what the report says of it.
+
+    Attributes
+    ----------
+    predictor : Predictor
+        Answers NaN before ``judges_from``.
+    judges_from : datetime.datetime
+        START of the first bar that no model has seen, aware.
+    info : dict
+        For the report's model section.
+    windows : list of dict
+        One for each training window, for the report.
+    """
+
+    predictor: Predictor
+    judges_from: dt.datetime
+    info: dict[str, Any]
+    windows: list[dict[str, Any]]
+
+
+def prepare_model(
+    settings: Settings,
+    bars: RunBars,
+    choice: str,
+    *,
+    now: dt.datetime,
+    on_progress: OnProgress | None = None,
+) -> PreparedModel:
+    """Train or load the model.
+
+    Parameters
+    ----------
+    settings : Settings
+        The ``ml`` section decides.
+    bars : RunBars
+        What to train on and what to trade.
+    choice : str
+        ``walkforward``, ``train`` or a version in the registry (``champion`` for the promoted one).
+    now : datetime.datetime
+        Written into the card of a model that is stored, aware.
+    on_progress : callable, optional
+        Told (windows done, windows in all).
+
+    Raises
+    ------
+    DataError
+        The bars are too short, or all lie within the time the stored model was trained on.
+    ModelError, ModelNotFoundError
+        The stored model is damaged, expects other features, or does not exist.
+    """
+    if choice == "walkforward":
+        return _trained(settings, train(bars.frame, settings.ml, "walkforward", on_progress), {"split": _split_text(settings.ml)})
+    if choice == "train":
+        result = train(bars.frame, settings.ml, "chronological", on_progress)
+        version = _store(settings, bars, result, now)
+        percent = 100 * settings.ml.split.train_fraction
+        return _trained(
+            settings, result, {"split": f"first {percent:g} % of the bars, then judged on the rest", "version": version}
+        )
+    return _stored(settings, bars, choice)
+
+
+def trial_id(settings: Settings, bars: RunBars, choice: str) -> str:
+    """Return what identifies a trial: the same settings on the same bars are one trial, however often run."""
+    parts = {
+        "bars": [bars.info["sha256"], bars.info["first"], bars.info["last"]],
+        "model": choice,
+        "settings": settings.model_dump(mode="json", include={"market", "ml", "strategy", "broker", "risk"}),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _trained(settings: Settings, result: WalkForward, more: dict[str, Any]) -> PreparedModel:
+    windows = [window.as_dict() for window in result.windows]
+    return PreparedModel(result.predictor, result.windows[0].test_first, _info(settings.ml) | more, windows)
+
+
+def _stored(settings: Settings, bars: RunBars, version: str) -> PreparedModel:
+    features = FeatureSet(settings.ml.features)
+    stored = ModelRegistry(settings.ml.registry).load(version, features)
+    card = stored.card
+    if card.bar_minutes != settings.data.bar_minutes:
+        raise DataError(
+            f"model {card.version} was trained on {card.bar_minutes}-minute bars, the run uses "
+            f"{settings.data.bar_minutes}; set data.bar_minutes={card.bar_minutes} or choose another model"
+        )
+    last = pd.DatetimeIndex(bars.frame.index)[-1]
+    if last < card.valid_from:
+        raise DataError(
+            f"model {card.version} was trained on bars up to {card.trained_until:%Y-%m-%d} and may judge from "
+            f"{card.valid_from:%Y-%m-%d}, the bars end on {last:%Y-%m-%d}; give newer bars or another model"
+        )
+    info = _info(settings.ml) | {
+        "version": card.version,
+        "trained_until": card.trained_until.isoformat(),
+        "label": card.label,
+        "split": card.split,
+    }
+    return PreparedModel(stored.predictor(features), card.valid_from, info, [])
+
+
+def _store(settings: Settings, bars: RunBars, result: WalkForward, now: dt.datetime) -> str:
+    registry = ModelRegistry(settings.ml.registry)
+    features = FeatureSet(settings.ml.features)
+    window = result.windows[0]
+    card = ModelCard(
+        kind=window.kind,
+        created_at=now,
+        data_source=bars.info["source"],
+        data_sha256=bars.info["sha256"],
+        first_bar=dt.datetime.fromisoformat(bars.info["first"]),
+        last_bar=dt.datetime.fromisoformat(bars.info["last"]),
+        bars=len(bars.frame),
+        bar_minutes=settings.data.bar_minutes,
+        trained_until=window.train_last,
+        valid_from=window.test_first,
+        features=features.names,
+        feature_hash=features.hash,
+        label=settings.ml.label.model_dump(mode="json"),
+        split={"kind": "chronological", **settings.ml.split.model_dump(mode="json")},
+        parameters=settings.ml.model.model_dump(mode="json"),
+        metrics=window.evaluation.as_dict(),
+        trials=len(registry.trials()) + 1,
+        libraries=library_versions(),
+    )
+    model: Any = result.newest.model
+    return registry.save(model, card)
+
+
+def _info(settings: MlSettings) -> dict[str, Any]:
+    label = settings.label
+    text = (
+        f"return over {label.horizon_bars} bars beyond ±{label.threshold_percent:g} %"
+        if label.kind == "horizon"
+        else label.kind
+    )
+    return {"name": settings.model.kind, "features": list(settings.features), "label": text}
+
+
+def _split_text(settings: MlSettings) -> str:
+    split = settings.split
+    start = "from the first bar" if split.anchored else f"{split.train_months} months"
+    return (
+        f"walk-forward: trained on {start}, judged on the next {split.test_months} months, "
+        f"purged by label end, {split.embargo_bars} bars of embargo"
+    )
