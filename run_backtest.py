@@ -76,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         help="one setting, on top of the file; may be given again",
     )  # fmt: skip
     parser.add_argument(
-        "--data", metavar="FILE|DIR|synthetic", help="CSV or Parquet bars, a folder of them, or synthetic ones"
+        "--data",
+        metavar="FILE|DIR|store|synthetic",
+        help="CSV or Parquet bars, a folder of them, stored bars, or synthetic ones",
     )
     parser.add_argument("--from", type=_day, dest="first", metavar="DAY", help="first day, YYYY-MM-DD")
     parser.add_argument("--to", type=_day, dest="last", metavar="DAY", help="last day, YYYY-MM-DD")
@@ -86,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
         "--model", default="walkforward", metavar="walkforward|train|VERSION",
         help="train window by window, train once on the older part, or use a stored model (default: walkforward)",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results (default: runs/<time>-<fingerprint>)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for the results (default: runs/<time>-<fingerprint>)"
+    )
     parser.add_argument("--quiet", action="store_true", help="print errors only")
     return parser
 

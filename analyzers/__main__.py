@@ -74,11 +74,10 @@ def print_report(summary: dict[str, Any], run_dir: Path) -> None:
     else:
         for _, figures in FIGURES:
             for figure in figures:
-                key = figure.key
-                now = text_of(figure, today[key])
-                console.print(
-                    f"{figure.label}\t{text_of(figure, summary['metrics'][key])}\t{now}", markup=False
+                charged, now = (
+                    text_of(figure, metrics[figure.key]) for metrics in (summary["metrics"], today)
                 )
+                print(figure.label, charged, now, sep="\t")
     console.print(f"Fingerprint {summary['fingerprint']}")
     console.print(f"Page: {run_dir / 'report.html'}", markup=False)
 

@@ -138,6 +138,6 @@ def _write_csv(frame: pd.DataFrame, path: Path) -> None:
     for name in text.columns:
         if isinstance(text[name].dtype, pd.DatetimeTZDtype):
             wall_clock = text[name].dt.tz_localize(None).to_numpy("datetime64[s]")
-            stamps = np.char.replace(np.datetime_as_string(wall_clock), "T", " ")
-            text[name] = np.char.add(stamps, "+05:30").astype(object)
+            stamps = np.datetime_as_string(wall_clock).astype(object)
+            text[name] = [f"{stamp[:10]} {stamp[11:]}+05:30" for stamp in stamps]
     text.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")

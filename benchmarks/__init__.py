@@ -1,0 +1,1 @@
+"""Measurements against stock backtrader; nothing here is part of the program."""

@@ -56,7 +56,8 @@ def main() -> None:
         ("our feed, broker and gate, every bar visited", plain_seconds, round_trips(plain)),
         ("the same, only bars on which something can happen", fast_seconds, round_trips(fast)),
     ):
-        print(f"{len(frame) / seconds:>10,.0f} bars/s  {stock_seconds / seconds:5.1f} x  {trades:,} trades  {label}")
+        rate, ratio = len(frame) / seconds, stock_seconds / seconds
+        print(f"{rate:>10,.0f} bars/s  {ratio:5.1f} x  {trades:,} trades  {label}")
     same = fast.fills == plain.fills and fast.events == plain.events
     print(f"orders and fills of the two loops: {'identical' if same else 'DIFFERENT'}")
     if not same:

@@ -22,8 +22,11 @@ class StockBrackets(bt.Strategy):
     """Enter on the signal with a bracket, at most ten times a day, flat in the evening."""
 
     params: ClassVar[Any] = (
-        ("units", 75), ("last_entry", dt.time(15, 0)), ("square_off", dt.time(15, 20)), ("entries_per_day", 10),
-    )  # fmt: skip
+        ("units", 75),
+        ("last_entry", dt.time(15, 0)),
+        ("square_off", dt.time(15, 20)),
+        ("entries_per_day", 10),
+    )
 
     def __init__(self) -> None:
         self.orders: list[Any] = []
@@ -52,7 +55,12 @@ class StockBrackets(bt.Strategy):
                 self.leaving = self.close()
             return
         signal = self.data.signal[0]
-        if self.orders or not signal or now.time() >= self.p.last_entry or self.entries >= self.p.entries_per_day:
+        if (
+            self.orders
+            or not signal
+            or now.time() >= self.p.last_entry
+            or self.entries >= self.p.entries_per_day
+        ):
             return
         self.entries += 1
         close, atr = self.data.close[0], self.data.atr[0]

@@ -1,0 +1,1 @@
+"""What is done: risk gate, charges, slippage, the simulated broker and its journal."""

@@ -33,7 +33,8 @@ class Fill(NamedTuple):
     price : float
         What was paid or received, index points.
     reference_price : float
-        The price before slippage and latency; ``(price - reference_price) * size`` is their cost, never negative.
+        The price before slippage and latency; ``(price - reference_price) * size`` is their cost in
+        rupees, never negative.
     charges : float
         Brokerage, taxes and fees of this fill, rupees, never negative.
     """
@@ -56,7 +57,7 @@ class OrderEvent(NamedTuple):
     Attributes
     ----------
     time : datetime.datetime
-        When it was known: close of the bar for decisions, start of the bar for fills; naive exchange wall clock.
+        CLOSE of the bar on which it happened: when it was known; naive exchange wall clock.
     order_id, trade_id : int
         The order, and the round trip it belongs to.
     role : str
@@ -75,7 +76,7 @@ class OrderEvent(NamedTuple):
     average_price : float
         Average price of what was filled, 0.0 while nothing was.
     rule, reason : str
-        The risk rule that reduced or denied the order and its words; else empty.
+        The risk rule that reduced, denied or (an exit) demanded the order, and its words; else empty.
     """
 
     time: dt.datetime

@@ -12,6 +12,7 @@ from backtrader.position import Position
 from brokers.matching import first_bar_reaching
 from brokers.order import SimulatedOrder
 from brokers.round_trip import RoundTrip
+from feeds.errors import BrokerError
 
 __all__ = ["Market"]
 
@@ -49,6 +50,22 @@ class Market:
         self.working: list[SimulatedOrder] = []
         self.trip: RoundTrip | None = None
         self.units_taken = 0.0
+
+    @property
+    def open_trip(self) -> RoundTrip:
+        """The round trip that is working or open, where there must be one.
+
+        Raises
+        ------
+        BrokerError
+            There is none: the broker's books contradict each other.
+        """
+        if self.trip is None:
+            raise BrokerError(
+                f"{self.name}: {self.position.size:g} units are held, but no entry is on the books; "
+                "this is a bug, please report it"
+            )
+        return self.trip
 
     @property
     def bar(self) -> int:

@@ -65,7 +65,7 @@ def first_bar_reaching(
     start : int
         First bar to look at.
     low_level, high_level : float
-        Levels that count when ``low <= low_level`` or ``high >= high_level``; use ``-inf`` and ``inf`` for none.
+        Levels that count when ``low <= low_level`` or ``high >= high_level``; ``-inf`` and ``inf`` for none.
 
     Returns
     -------

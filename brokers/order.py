@@ -81,9 +81,7 @@ class SimulatedOrder(bt.Order, metaclass=_PlainConstruction):
         self.valid = None
         last_price = data.lines.close[0]
         self.price = last_price if price is None else price
-        self.created = OrderData(
-            dt=data.lines.datetime[0], size=size, price=self.price, pclose=last_price
-        )
+        self.created = OrderData(dt=data.lines.datetime[0], size=size, price=self.price, pclose=last_price)
         self.executed = OrderData(remsize=size)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 # undo backtrader's fallback to parameters
@@ -93,6 +91,11 @@ class SimulatedOrder(bt.Order, metaclass=_PlainConstruction):
     def kind(self) -> str:
         """``market``, ``stop`` or ``limit``."""
         return EXECUTION_NAMES[self.exectype]
+
+    @property
+    def leaves_at_market(self) -> bool:
+        """Whether this is a market order that closes a position."""
+        return self.exectype == self.Market and self.role != "entry"
 
     def clone(self) -> Self:
         """Return a copy whose state no longer changes, as notifications need."""

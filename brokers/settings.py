@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from brokers.charges import ChargePlan, PercentCharges, UpstoxCharges, ZerodhaCharges
 from brokers.risk.cooldown import Cooldown
@@ -30,7 +30,7 @@ from brokers.slippage import (
 )
 from feeds.dotted import load_dotted
 from feeds.errors import SettingsError
-from feeds.section import Section
+from feeds.section import Section, WallTime
 
 __all__ = [
     "BrokerSettings",
@@ -41,25 +41,6 @@ __all__ = [
     "make_rules",
     "make_slippage",
 ]
-
-
-def _refuse_number(value: object) -> object:
-    """Refuse a number where a time is meant: YAML reads an unquoted 15:00 as 900."""
-    if isinstance(value, (int, float)):
-        msg = f"found the number {value}, expected a time such as '15:00'; put it in quotes"
-        raise ValueError(msg)  # noqa: TRY004 # pydantic turns a ValueError into a message, a TypeError not
-    return value
-
-
-def _refuse_zone(value: dt.time) -> dt.time:
-    """Refuse a time zone: the times of the settings are the exchange's wall clock."""
-    if value.tzinfo is not None:
-        msg = f"found {value}, expected a time of the exchange's clock without a zone, such as '15:00'"
-        raise ValueError(msg)
-    return value
-
-
-_WallTime = Annotated[dt.time, BeforeValidator(_refuse_number), AfterValidator(_refuse_zone)]
 
 
 class ChargeSettings(Section):
@@ -139,10 +120,10 @@ class RiskSettings(Section):
     max_atr_percent: float | None = Field(
         default=1.0, gt=0, le=100, description="greatest ATR in percent of the price for an entry, null = off"
     )
-    entries_from: _WallTime | None = Field(
+    entries_from: WallTime | None = Field(
         default=dt.time(9, 15), description="first moment of decision, exchange time in quotes, null = off"
     )
-    entries_until: _WallTime | None = Field(
+    entries_until: WallTime | None = Field(
         default=dt.time(15, 0),
         description="from then on no entry is decided, exchange time in quotes, null = off",
     )

@@ -257,6 +257,6 @@ def _check_one_size(ends: pd.DatetimeIndex, steps: npt.NDArray[np.int64], usual:
     if finer.any() or longer.any():
         place = int(np.argmax(finer)) if finer.any() else int(firsts[np.argmax(longer)])
         raise DataError(
-            f"found bars {steps[place]} minutes apart at {ends[place]} where {usual} is usual, "
+            f"found bars {steps[place]} minutes apart at {ends[place]} where {usual} minutes are usual, "
             "expected bars of one size; give files of different bar sizes one at a time"
         )

@@ -141,7 +141,7 @@ def make_history_feed(
     feed_class = _with_lines(extra) if extra else HistoryFeed
     return feed_class(
         columns=columns,
-        opened_us=_microseconds(frame.index.tz_localize(None)),
+        opened_us=_microseconds(pd.DatetimeIndex(frame.index).tz_localize(None)),
         closed_us=_microseconds(wall_closes),
         name=name,
         timeframe=bt.TimeFrame.Minutes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 __all__ = ["Section", "WallTime"]
 
@@ -27,5 +27,14 @@ def _refuse_number(value: object) -> object:
     return value
 
 
-WallTime = Annotated[dt.time, BeforeValidator(_refuse_number)]
+def _refuse_zone(value: dt.time) -> dt.time:
+    """Refuse a time zone: the times of the settings are the exchange's wall clock."""
+    if value.tzinfo is not None:
+        raise ValueError(
+            f"found {value}, expected a time of the exchange's clock without a zone, such as '15:00'"
+        )
+    return value
+
+
+WallTime = Annotated[dt.time, BeforeValidator(_refuse_number), AfterValidator(_refuse_zone)]
 """A time of day on the exchange's wall clock."""

@@ -82,6 +82,9 @@ class DataSettings(Section):
         description="a CSV or Parquet file, a folder of them, 'store' or 'synthetic'",
     )
     bar_minutes: int = Field(default=3, ge=1, le=375, description="length of the strategy's bars, minutes")
+    store: str = Field(
+        default="bars", min_length=1, description="folder of stored bars, read where the source is 'store'"
+    )
     timezone: str | None = Field(
         default=None,
         description="time zone of files whose stamps carry none, such as Asia/Kolkata; null refuses them",

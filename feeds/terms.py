@@ -62,12 +62,13 @@ class DatedTerms:
         lot, tick, freeze, margin = (
             market.lot_size, market.tick_size, market.freeze_quantity, market.margin_percent,
         )  # fmt: skip
-        if "dated" in (lot, tick, freeze):  # else it may be an instrument of which the tables know nothing
+        if lot == "dated" or tick == "dated" or freeze == "dated":
+            # Looked up only then: where all are given, the tables may know nothing of the instrument.
             contract = contract_for(market.instrument, day, self._calendar)
             lot = contract.lot if lot == "dated" else lot
             tick = contract.tick if tick == "dated" else tick
-            freeze = contract.freeze_quantity if freeze == "dated" else freeze
+            freeze = contract.freeze_quantity or 0 if freeze == "dated" else freeze
         if margin == "dated":
             margin = margin_percent_of(market.instrument, day)
-        largest = math.floor(freeze / lot) * lot if freeze else math.inf
-        return ContractTerms(int(lot), float(tick), float(largest), float(margin))
+        largest = freeze // lot * lot if freeze else math.inf
+        return ContractTerms(lot, float(tick), float(largest), float(margin))

@@ -105,3 +105,8 @@ class BarArrays(NamedTuple):
         """Return whether each bar is the first one seen of its session; the first of all always is."""
         day = self.session_day()
         return np.append(True, day[1:] != day[:-1])[: len(day)]
+
+    def session_bounds(self) -> tuple[IntArray, IntArray]:
+        """Return the position of each session's first bar, and the one after its last, oldest first."""
+        firsts = np.flatnonzero(self.opens_session())
+        return firsts, np.append(firsts, self.bars)[1:]

@@ -15,16 +15,12 @@ from feeds.errors import DataError, ModelError
 from ml.arrays import FloatArray, IntArray
 from ml.predict import CLASSES
 
-__all__ = ["BoostedModel", "FewRowsError", "Part"]
+__all__ = ["BoostedModel", "Part"]
 
 _FEWEST_ROWS = 100
 _SCALER_FILE = "scaler.json"
 Part = tuple[FloatArray, IntArray, FloatArray]
 """Scaled features, class positions 0 to 2, and weights of some rows."""
-
-
-class FewRowsError(DataError):
-    """A training window holds too few rows to learn from."""
 
 
 class BoostedModel(ClassifierMixin, BaseEstimator):
@@ -103,7 +99,7 @@ class BoostedModel(ClassifierMixin, BaseEstimator):
         validation_first = len(target) - round(len(target) * self.validation_fraction)
         fit_last = validation_first - self.purge_rows
         if fit_last < _FEWEST_ROWS // 2 or validation_first >= len(target):
-            raise FewRowsError(
+            raise DataError(
                 f"found {len(target)} training rows, too few to leave some for early stopping and "
                 f"{self.purge_rows} between; give more data"
             )
@@ -192,9 +188,7 @@ def _checked_rows(features: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Float
     if matrix.ndim != 2 or target.shape != (len(matrix),):
         raise DataError(f"found features {matrix.shape} and labels {target.shape}, expected (n, k) and (n,)")
     if len(target) < _FEWEST_ROWS:
-        raise FewRowsError(
-            f"found {len(target)} training rows, expected {_FEWEST_ROWS} or more; give more data"
-        )
+        raise DataError(f"found {len(target)} training rows, expected {_FEWEST_ROWS} or more; give more data")
     if not np.isfinite(matrix).all():
         raise DataError(
             "found NaN or infinity among the training features, expected finite rows; drop the warm-up"

@@ -165,9 +165,8 @@ def vwap(bars: BarArrays) -> FloatArray:
 
     Starts anew each session; NaN until something was traded.
     """
-    firsts = np.flatnonzero(bars.opens_session())
-    lasts = np.append(firsts[1:], bars.bars)
-    longest = int((lasts - firsts).max(initial=0))
+    firsts, ends = bars.session_bounds()
+    longest = int((ends - firsts).max(initial=0))
     if longest > LONGEST_SESSION_BARS:
         raise DataError(
             f"found a session of {longest} bars, expected at most {LONGEST_SESSION_BARS} for the session "
@@ -175,10 +174,10 @@ def vwap(bars: BarArrays) -> FloatArray:
         )
     value = (bars.high + bars.low + bars.close) / 3.0 * bars.volume
     result = np.empty(bars.bars)
-    for first, last in zip(firsts, lasts, strict=True):
-        volume = np.cumsum(bars.volume[first:last])
-        total = np.cumsum(value[first:last])
-        result[first:last] = np.divide(total, volume, out=np.full(last - first, np.nan), where=volume > 0)
+    for first, end in zip(firsts, ends, strict=True):
+        volume = np.cumsum(bars.volume[first:end])
+        total = np.cumsum(value[first:end])
+        result[first:end] = np.divide(total, volume, out=np.full(end - first, np.nan), where=volume > 0)
     return result
 
 

@@ -142,6 +142,5 @@ def _decidable(frame: pd.DataFrame) -> BoolArray:
 
 def _last_of_session(arrays: BarArrays) -> IntArray:
     # Position of the last bar of each bar's own session.
-    firsts = np.flatnonzero(arrays.opens_session())
-    lasts = np.append(firsts[1:], arrays.bars) - 1 if len(firsts) else firsts
-    return np.repeat(lasts, lasts - firsts + 1)
+    firsts, ends = arrays.session_bounds()
+    return np.repeat(ends - 1, ends - firsts)

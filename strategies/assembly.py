@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from brokers.execution import ExecutionModel
 from brokers.finer_bars import FinerBars
 from brokers.journal import Journal
 from brokers.participation import VolumeParticipation
@@ -83,14 +84,16 @@ def assemble_backtest(
     journal = Journal()
     broker = SimulatedBroker(
         cash=settings.broker.starting_cash,
-        charges=charges,
-        slippage=make_slippage(settings.broker),
-        latency=LatencyModel(settings.broker.latency_ms),
-        participation=VolumeParticipation(settings.broker.max_percent_of_volume),
+        execution=ExecutionModel(
+            charges=charges,
+            slippage=make_slippage(settings.broker),
+            latency=LatencyModel(settings.broker.latency_ms),
+            participation=VolumeParticipation(settings.broker.max_percent_of_volume),
+            terms=terms,
+            bar_seconds=bar_minutes * 60.0,
+        ),
         gate=RiskGate(make_rules(settings.risk), settings.broker.starting_cash),
-        terms=terms,
         journal=journal,
-        bar_seconds=bar_minutes * 60.0,
         finer_bars=_finer_bars(settings, bars, minutes),
     )
     engine = Engine(skip=skip, verify=verify, on_progress=on_progress)

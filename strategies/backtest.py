@@ -12,16 +12,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analyzers.costs import at_todays_charges
-from analyzers.equity import equity_frame
-from analyzers.fingerprint import trades_fingerprint
-from analyzers.metrics import compute_metrics
+from analyzers.analysis import analyze
 from analyzers.result import RunResult
-from analyzers.trades import trades_frame
-from analyzers.verdict import judge_edge
 from analyzers.writer import check_output_folder, write_run
 from brokers.charges import latest_date
-from brokers.journal import Fill
+from brokers.journal import Fill, Journal
 from brokers.settings import make_charges
 from feeds.clock import Clock, WallClock
 from feeds.errors import DataError
@@ -137,47 +132,43 @@ def _analyse(
 ) -> RunResult:
     settings = request.settings
     cash = settings.broker.starting_cash
-    journal = assembled.journal
-    fills = [fill._replace(bar=fill.bar - traded.first) for fill in journal.fills]
+    journal = _counted(assembled.journal, traded.first)
     frame = traded.frame.iloc[traded.first :]
-    trades = trades_frame(fills, journal.contexts, frame)
-    equity = equity_frame(fills, frame, cash)
     earlier, identity = _earlier_trials(request, bars)
-    metrics = compute_metrics(trades, equity, cash, earlier)
-    _record_trial(settings, identity, metrics["sharpe"])
-    today = latest_date()
-    todays_fills = at_todays_charges(fills, make_charges(settings.broker), today)
-    todays_trades = trades_frame(todays_fills, journal.contexts, frame)
-    report = settings.report
+    analysis = analyze(
+        journal,
+        frame,
+        cash,
+        plan=make_charges(settings.broker),
+        today_rates_date=latest_date(),
+        trials=earlier,
+        settings=settings.report,
+    )
+    _record_trial(settings, identity, analysis.metrics["sharpe"])
     return RunResult(
+        **analysis._asdict(),
         instrument=settings.market.instrument,
         strategy=settings.strategy.name,
         bars=frame,
         bar_minutes=settings.data.bar_minutes,
-        trades=trades,
-        equity=equity,
         events=journal.events,
         starting_cash=cash,
-        metrics=metrics,
-        metrics_today=compute_metrics(todays_trades, equity_frame(todays_fills, frame, cash), cash, earlier),
-        today_rates_date=today,
-        verdict=judge_edge(
-            trades,
-            metrics,
-            confidence_percent=report.confidence_percent,
-            minimum_trades=report.minimum_trades,
-            minimum_sessions=report.minimum_sessions,
-            samples=report.bootstrap_samples,
-        ),
         settings=settings.model_dump(mode="json"),
         data=bars.info | {"traded_from": frame.index[0].isoformat(), "traded_bars": len(frame)},
         model=None if model is None else model.info | {"trials": len(earlier) + 1},
         windows=[] if model is None else model.windows,
         risk_rules=[(rule.name, rule.describe()) for rule in assembled.broker.gate.rules],
         assumptions=assumptions(settings),
-        fingerprint=trades_fingerprint(trades),
-        warnings=_warnings(bars, fills),
+        warnings=_warnings(bars, journal.fills),
     )
+
+
+def _counted(journal: Journal, first: int) -> Journal:
+    """Return the journal with its bars numbered from the first bar that counts."""
+    counted = Journal()
+    counted.fills = [fill._replace(bar=fill.bar - first) for fill in journal.fills]
+    counted.events, counted.contexts = journal.events, journal.contexts
+    return counted
 
 
 def _warnings(bars: RunBars, fills: list[Fill]) -> list[str]:
@@ -194,7 +185,9 @@ def _warnings(bars: RunBars, fills: list[Fill]) -> list[str]:
     entered = {fill.trade_id: fill.time.date() for fill in fills if fill.role == "entry"}
     overnight = {fill.trade_id for fill in fills if fill.time.date() != entered[fill.trade_id]}
     if overnight:
-        warnings.append(f"{len(overnight)} trades were held overnight: the session had no bar left to leave in")
+        warnings.append(
+            f"{len(overnight)} trades were held overnight: the session had no bar left to leave in"
+        )
     return warnings
 
 
@@ -214,7 +207,9 @@ def _record_trial(settings: Settings, identity: str, sharpe: Any) -> None:  # no
 
 
 def _with_timing(result: RunResult, seconds: dict[str, float]) -> RunResult:
-    return RunResult(**{**result.__dict__, "timing": {name: round(value, 3) for name, value in seconds.items()}})
+    return RunResult(
+        **{**result.__dict__, "timing": {name: round(value, 3) for name, value in seconds.items()}}
+    )
 
 
 def _default_folder(clock: Clock, fingerprint: str) -> Path:

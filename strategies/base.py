@@ -210,7 +210,7 @@ class IntradayStrategy(bt.Strategy):
 
 
 def _next_true(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Return for each position the first true position at or after it; n where there is none. Shape (n + 1,)."""
+    """Return for each position the first true one at or after it, n where there is none; shape (n + 1,)."""
     bars = len(mask)
     positions = np.where(mask, np.arange(bars), bars)
     following = np.minimum.accumulate(positions[::-1])[::-1]

@@ -28,8 +28,8 @@ class Strategy(IntradayStrategy):
         names = self.data.getlinealiases()
         if "signal" not in names:
             raise DataError(
-                f"strategy column_signal: the data have the columns {', '.join(names)}, expected also 'signal' "
-                "(+1 buy, -1 sell, 0 nothing); add the column or choose another --strategy"
+                f"strategy column_signal: the data have the columns {', '.join(names)}, expected also "
+                "'signal' (+1 buy, -1 sell, 0 nothing); add the column or choose another --strategy"
             )
         super().__init__()
 

@@ -15,11 +15,13 @@ from ml.features import average_true_range
 __all__ = ["AverageTrueRange", "Prediction", "bars_of"]
 
 _TIME_ZONE = "Asia/Kolkata"
-_ATR_WARMUP_PERIODS = 40  # Wilder's recursion forgets its start: (13/14)**560 is below the last bit of a double
+_ATR_WARMUP_PERIODS = (
+    40  # Wilder's recursion forgets its start: (13/14)**560 is below the last bit of a double
+)
 
 
 def bars_of(data: Any, size: int) -> pd.DataFrame:  # noqa: ANN401 # a backtrader feed
-    """Return the last ``size`` delivered bars of a feed as a bar frame; all stored bars when nothing was delivered.
+    """Return the last ``size`` delivered bars of a feed as a bar frame, stored ones when none was delivered.
 
     Parameters
     ----------
@@ -61,13 +63,14 @@ class AverageTrueRange(_WholeHistory):
         Bars.
     """
 
-    lines = ("atr",)
+    lines: ClassVar[Any] = ("atr",)
     params: ClassVar[Any] = (("period", 14),)
 
-    def once(self, start: int, end: int) -> None:  # noqa: ARG002 # backtrader's signature
+    def once(self, start: int, end: int) -> None:  # backtrader's signature
         """Compute every bar in one pass."""
         high, low, close = (
-            np.array(line.array, dtype=np.float64) for line in (self.data.high, self.data.low, self.data.close)
+            np.array(line.array, dtype=np.float64)
+            for line in (self.data.high, self.data.low, self.data.close)
         )
         self._fill(average_true_range(high, low, close, self.p.period).reshape(-1, 1))
 
@@ -90,10 +93,10 @@ class Prediction(_WholeHistory):
         Features and models.
     """
 
-    lines = ("sell", "hold", "buy")
+    lines: ClassVar[Any] = ("sell", "hold", "buy")
     params: ClassVar[Any] = (("predictor", None),)
 
-    def once(self, start: int, end: int) -> None:  # noqa: ARG002 # backtrader's signature
+    def once(self, start: int, end: int) -> None:  # backtrader's signature
         """Predict every bar in one pass."""
         self._fill(self.p.predictor.predict_frame(bars_of(self.data, self.data.buflen())))
 

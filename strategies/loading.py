@@ -15,6 +15,7 @@ from feeds.calendar import TradingCalendar
 from feeds.errors import DataError, SettingsError
 from feeds.sources.files import load_bars
 from feeds.sources.synthetic import make_bars
+from feeds.store.parquet import ParquetStore
 from strategies.settings import Settings
 
 __all__ = ["RunBars", "load_run_bars"]
@@ -68,29 +69,48 @@ def load_run_bars(
     """
     if first is not None and last is not None and first > last:
         raise SettingsError(f"--from {first} lies after --to {last}; swap them")
-    source = settings.data.source
-    if source == "synthetic":
-        loaded = make_bars(settings.data.synthetic, calendar, settings.market.instrument)
-        info: dict[str, Any] = {"source": _synthetic_name(settings), "sha256": _frame_sha256(loaded)}
-        bar_minutes, rejects = _MINUTE, 0
-    else:
-        bars = load_bars(
-            Path(source),
-            calendar=calendar,
-            timezone=settings.data.timezone,
-            calendar_mismatch=settings.data.calendar_mismatch,
-        )
-        loaded, bar_minutes, rejects = bars.frame, bars.bar_minutes, len(bars.rejects)
-        info = {"source": bars.source, "sha256": bars.sha256, "rows_read": bars.rows_read}
-    chosen = _in_range(loaded, first, last, source)
-    frame = _to_size(chosen, bar_minutes, settings.data.bar_minutes, source, calendar)
-    info |= _describe(frame, calendar) | {"rejects": rejects, "synthetic": source == "synthetic"}
-    return RunBars(frame, chosen if bar_minutes == _MINUTE else None, info)
+    loaded = _load(settings, calendar)
+    chosen = _in_range(loaded.frame, first, last, loaded.info["source"])
+    wanted_minutes = settings.data.bar_minutes
+    frame = _to_size(chosen, loaded.bar_minutes, wanted_minutes, loaded.info["source"], calendar)
+    return RunBars(
+        frame, chosen if loaded.bar_minutes == _MINUTE else None, loaded.info | _describe(frame, calendar)
+    )
 
 
-def _in_range(
-    frame: pd.DataFrame, first: dt.date | None, last: dt.date | None, source: str
-) -> pd.DataFrame:
+class _Loaded(NamedTuple):
+    """Bars as their source has them."""
+
+    frame: pd.DataFrame
+    bar_minutes: int
+    info: dict[str, Any]
+
+
+def _load(settings: Settings, calendar: TradingCalendar) -> _Loaded:
+    data, instrument = settings.data, settings.market.instrument
+    if data.source == "synthetic":
+        frame = make_bars(data.synthetic, calendar, instrument)
+        made = data.synthetic
+        name = f"synthetic (seed {made.seed}, edge {made.edge}, {made.sessions} sessions)"
+        return _Loaded(frame, _MINUTE, _info(name, _frame_sha256(frame), synthetic=True))
+    if data.source == "store":
+        store = ParquetStore(Path(data.store))
+        stored = store.coverage(instrument, data.bar_minutes) is not None
+        bar_minutes = data.bar_minutes if stored else _MINUTE
+        frame = store.load(instrument, bar_minutes)
+        return _Loaded(frame, bar_minutes, _info(f"store {data.store}", _frame_sha256(frame)))
+    bars = load_bars(
+        Path(data.source), calendar=calendar, timezone=data.timezone, calendar_mismatch=data.calendar_mismatch
+    )
+    info = _info(bars.source, bars.sha256, rejects=len(bars.rejects)) | {"rows_read": bars.rows_read}
+    return _Loaded(bars.frame, bars.bar_minutes, info)
+
+
+def _info(source: str, sha256: str, *, rejects: int = 0, synthetic: bool = False) -> dict[str, Any]:
+    return {"source": source, "sha256": sha256, "rejects": rejects, "synthetic": synthetic}
+
+
+def _in_range(frame: pd.DataFrame, first: dt.date | None, last: dt.date | None, source: str) -> pd.DataFrame:
     index = pd.DatetimeIndex(frame.index)
     chosen = frame
     if first is not None:
@@ -129,11 +149,6 @@ def _describe(frame: pd.DataFrame, calendar: TradingCalendar) -> dict[str, Any]:
         "incomplete_bars": int(np.count_nonzero(~frame["complete"])),
         "missing_sessions": [session.date.isoformat() for session in missing],
     }
-
-
-def _synthetic_name(settings: Settings) -> str:
-    synthetic = settings.data.synthetic
-    return f"synthetic (seed {synthetic.seed}, edge {synthetic.edge}, {synthetic.sessions} sessions)"
 
 
 def _frame_sha256(frame: pd.DataFrame) -> str:

@@ -75,13 +75,19 @@ def prepare_model(
         The stored model is damaged, expects other features, or does not exist.
     """
     if choice == "walkforward":
-        return _trained(settings, train(bars.frame, settings.ml, "walkforward", on_progress), {"split": _split_text(settings.ml)})
+        return _trained(
+            settings,
+            train(bars.frame, settings.ml, "walkforward", on_progress),
+            {"split": _split_text(settings.ml)},
+        )
     if choice == "train":
         result = train(bars.frame, settings.ml, "chronological", on_progress)
         version = _store(settings, bars, result, now)
         percent = 100 * settings.ml.split.train_fraction
         return _trained(
-            settings, result, {"split": f"first {percent:g} % of the bars, then judged on the rest", "version": version}
+            settings,
+            result,
+            {"split": f"first {percent:g} % of the bars, then judged on the rest", "version": version},
         )
     return _stored(settings, bars, choice)
 
@@ -149,7 +155,7 @@ def _store(settings: Settings, bars: RunBars, result: WalkForward, now: dt.datet
         trials=len(registry.trials()) + 1,
         libraries=library_versions(),
     )
-    model: Any = result.newest.model
+    model = result.models[-1]
     return registry.save(model, card)
 
 

@@ -30,7 +30,7 @@ class OpeningRangeBreak(bt.Indicator):
         Bars in the opening range.
     """
 
-    lines = ("side",)
+    lines: ClassVar[Any] = ("side",)
     params: ClassVar[Any] = (("range_bars", 10),)
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class OpeningRangeBreak(bt.Indicator):
     def oncestart(self, start: int, end: int) -> None:
         """Leave the first bar to ``once``."""
 
-    def once(self, start: int, end: int) -> None:  # noqa: ARG002 # backtrader's signature
+    def once(self, start: int, end: int) -> None:  # backtrader's signature
         """Take in every bar."""
         data = self.data
         bars = zip(data.datetime.array, data.high.array, data.low.array, data.close.array, strict=True)
@@ -77,7 +77,7 @@ class Strategy(IntradayStrategy):
 
     def __init__(self) -> None:
         super().__init__()
-        self.broken = OpeningRangeBreak(self.data, range_bars=self.p.plugin.range_bars)
+        self.broken = OpeningRangeBreak(self.data, range_bars=self.p.plugin.range_bars)  # type: ignore[call-arg] # backtrader's metaclass takes them
 
     def decide(self) -> Decision | None:
         """Enter in the direction of the break."""

@@ -43,11 +43,15 @@ def load_strategy(name: str) -> type[IntradayStrategy]:
             raise SettingsError(f"unknown strategy {name!r}{did_you_mean(name, [*SHIPPED, *installed])}")
         strategy = installed[name].load()
     if not (isinstance(strategy, type) and issubclass(strategy, IntradayStrategy)):
-        raise SettingsError(f"strategy {name!r} is {strategy!r}, expected a subclass of strategies.base.IntradayStrategy")
+        raise SettingsError(
+            f"strategy {name!r} is {strategy!r}, expected a subclass of strategies.base.IntradayStrategy"
+        )
     return strategy
 
 
-def plugin_settings(name: str, strategy: type[IntradayStrategy], parameters: dict[str, Any]) -> PluginSettings:
+def plugin_settings(
+    name: str, strategy: type[IntradayStrategy], parameters: dict[str, Any]
+) -> PluginSettings:
     """Check a plugin's own settings.
 
     Raises

@@ -59,4 +59,7 @@ class Strategy(IntradayStrategy):
 
     def entry_bars(self) -> npt.NDArray[np.bool_]:
         """Return the bars on which the coin says enter."""
-        return uniform(whole_line(self.data.lines.datetime), self.p.plugin.seed) < self.p.plugin.entry_probability
+        return (
+            uniform(whole_line(self.data.lines.datetime), self.p.plugin.seed)
+            < self.p.plugin.entry_probability
+        )

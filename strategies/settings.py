@@ -84,7 +84,9 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     if not equals or len(keys) < 2 or not all(keys):
         raise SettingsError(f"--set {override!r}: expected section.key=value")
     if keys[0] not in Settings.model_fields:
-        raise SettingsError(f"--set {override!r}: unknown section {keys[0]!r}{did_you_mean(keys[0], Settings.model_fields)}")
+        raise SettingsError(
+            f"--set {override!r}: unknown section {keys[0]!r}{did_you_mean(keys[0], Settings.model_fields)}"
+        )
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -45,7 +45,9 @@ class FixedSizer:
     def __init__(self, fixed_units: int) -> None:
         self._fixed_units = fixed_units
 
-    def units(self, *, day: int, price: float, stop_points: float, cash: float) -> float:  # noqa: ARG002 # the Sizer signature
+    def units(
+        self, *, day: int, price: float, stop_points: float, cash: float
+    ) -> float:  # the Sizer signature
         """Return the fixed units."""
         return self._fixed_units
 
@@ -86,7 +88,9 @@ class RiskSizer:
         date = dt.date.fromordinal(day)
         terms = self._terms(date)
         lot = terms.lot
-        round_trip = self._charges.order_charges(date, lot, price) + self._charges.order_charges(date, -lot, price)
+        round_trip = self._charges.order_charges(date, lot, price) + self._charges.order_charges(
+            date, -lot, price
+        )
         by_risk = cash * self._risk_fraction / (stop_points + round_trip / lot)
         by_margin = cash * self._margin_fraction / (price * terms.margin_percent / 100)
         return max(0, math.floor(min(by_risk, by_margin) / lot) * lot)

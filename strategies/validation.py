@@ -12,7 +12,9 @@ from feeds.suggest import did_you_mean
 __all__ = ["settings_error"]
 
 
-def settings_error(error: ValidationError, model: type[BaseModel], *, where: str, prefix: str = "") -> SettingsError:
+def settings_error(
+    error: ValidationError, model: type[BaseModel], *, where: str, prefix: str = ""
+) -> SettingsError:
     """Translate the first problem of a validation error.
 
     Parameters

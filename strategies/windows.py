@@ -79,7 +79,9 @@ class DayWindows:
         session = self._calendar.session(date)
         if session is None:
             return DayWindow(0, 0)
-        open_minute, close_minute = (_minute_of_day(moment.time()) for moment in (session.open, session.close))
+        open_minute, close_minute = (
+            _minute_of_day(moment.time()) for moment in (session.open, session.close)
+        )
         if self._last_entry <= open_minute:  # an evening session has only its own close
             return DayWindow(
                 close_minute - self._last_entry_before_close, close_minute - self._square_off_before_close
@@ -89,9 +91,7 @@ class DayWindows:
             min(self._square_off, close_minute - self._square_off_before_close),
         )
 
-    def flags(
-        self, times: npt.NDArray[np.float64]
-    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    def flags(self, times: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Return on which bars an entry may be decided, and on which a square-off is due.
 
         Parameters

@@ -78,7 +78,9 @@ def assemble(frame: pd.DataFrame, settings: Settings, **options: Any) -> Assembl
     return assemble_backtest(settings, frame, TradingCalendar(), **options)
 
 
-def run(frame: pd.DataFrame, settings: Settings, *, cerebro: dict[str, Any] | None = None, **options: Any) -> Journal:
+def run(
+    frame: pd.DataFrame, settings: Settings, *, cerebro: dict[str, Any] | None = None, **options: Any
+) -> Journal:
     """Run a backtest and return its journal."""
     assembled = assemble(frame, settings, **options)
     assembled.engine.run(**(cerebro or {}))

@@ -76,7 +76,7 @@ def line_chart(
     low = min(0.0, *(float(line.values.min()) for line in lines))
     high = max(0.0, *(float(line.values.max()) for line in lines))
     if high == low:
-        high = low + 1.0
+        high = low + 100.0
     across = np.linspace(0.0, 100.0, count) if count > 1 else np.array([50.0])
     shapes = []
     for line in lines:

@@ -34,6 +34,7 @@
     plot.addEventListener("pointerleave", () => { cursor.hidden = tip.hidden = true; });
   }
 
+  const MOST_MARKED = 600; // trades in view above which marks would only hide the price
   const canvas = document.getElementById("candles");
   if (!canvas) return;
   const readout = document.getElementById("readout");
@@ -107,7 +108,7 @@
       }
       pen.textAlign = "center"; pen.textBaseline = "alphabetic";
       let lastLabel = -1e9;
-      const label = (text, at) => { if (at - lastLabel > 64 && at > 24 && at < right - 20) { pen.fillText(text, at, height - 7); lastLabel = at; } };
+      const label = (text, at) => { if (at - lastLabel > 76 && at > 24 && at < right - 20) { pen.fillText(text, at, height - 7); lastLabel = at; } };
       const firstSession = bars.session[a], lastSession = bars.session[b - 1];
       if (lastSession - firstSession < 2) {
         for (let i = a; i < b; i++) if (bars.minute[i] % 30 === 0) label(clock(bars.minute[i]), x(i));
@@ -117,7 +118,7 @@
         if (lastSession - firstSession < 60 && at > 0) {
           pen.strokeStyle = colour.hair; pen.setLineDash([2, 3]); pen.beginPath(); pen.moveTo(at, 0); pen.lineTo(at, bottom); pen.stroke(); pen.setLineDash([]);
         }
-        if (lastSession - firstSession >= 2) label(facts.dates[k].slice(lastSession - firstSession > 250 ? 0 : 2), Math.max(at + 32, 32));
+        if (lastSession - firstSession >= 2) label(facts.dates[k], Math.max(at + 36, 36));
       }
 
       // Several bars to a pixel are drawn as one line from their lowest to their highest price.
@@ -140,7 +141,8 @@
 
       const triangle = (px, py, up, size) => { pen.beginPath(); pen.moveTo(px, py); pen.lineTo(px - size, py + (up ? size * 1.7 : -size * 1.7)); pen.lineTo(px + size, py + (up ? size * 1.7 : -size * 1.7)); pen.closePath(); pen.fill(); };
       const visible = facts.entry.map((_, t) => t).filter((t) => facts.exit[t] >= a && facts.entry[t] < b);
-      if (visible.length <= 600) for (const t of visible) {
+      pen.save(); pen.beginPath(); pen.rect(0, 0, right, height); pen.clip();
+      if (visible.length <= MOST_MARKED) for (const t of visible) {
         const long = facts.size[t] > 0, won = facts.net[t] > 0, x0 = x(facts.entry[t]), x1 = x(facts.exit[t]);
         pen.strokeStyle = won ? colour.gain : colour.loss; pen.lineWidth = t === chosen ? 2.5 : 1.4; pen.setLineDash([4, 3]);
         pen.beginPath(); pen.moveTo(x0, y(facts.entryPrice[t])); pen.lineTo(x1, y(facts.exitPrice[t])); pen.stroke(); pen.setLineDash([]); pen.lineWidth = 1;
@@ -149,6 +151,7 @@
         pen.fillStyle = long ? colour.gain : colour.loss; triangle(x0, y(facts.entryPrice[t]), long, size); pen.stroke();
         pen.fillStyle = won ? colour.gain : colour.loss; pen.beginPath(); pen.arc(x1, y(facts.exitPrice[t]), size * 0.8, 0, 7); pen.fill(); pen.stroke();
       }
+      pen.restore();
       if (pointer !== null && pointer < right) {
         const i = Math.min(bars.n - 1, Math.max(0, Math.floor(from + (pointer / right) * (to - from))));
         pen.strokeStyle = colour.soft; pen.beginPath(); pen.moveTo(x(i), 0); pen.lineTo(x(i), bottom); pen.stroke();
@@ -164,7 +167,7 @@
       const k = bars.session[Math.max(0, Math.floor(from))], last = bars.session[Math.min(bars.n - 1, Math.ceil(to) - 1)];
       const inside = facts.entry.map((_, t) => t).filter((t) => facts.entry[t] >= from && facts.entry[t] < to);
       const net = inside.reduce((sum, t) => sum + facts.net[t], 0);
-      readout.replaceChildren(bold(k === last ? facts.dates[k] : `${facts.dates[k]} to ${facts.dates[last]}`), `  ${inside.length === 1 ? "1 trade" : `${inside.length} trades`}, net `, bold(rupees(net)));
+      readout.replaceChildren(bold(k === last ? facts.dates[k] : `${facts.dates[k]} to ${facts.dates[last]}`), `  ${inside.length === 1 ? "1 trade" : `${inside.length.toLocaleString("en-US")} trades`}, net `, bold(rupees(net)), inside.length > MOST_MARKED ? "  zoom in to see them marked" : "");
       day.value = facts.dates[middleSession()];
       list(inside);
     };

@@ -116,4 +116,5 @@ def _byte_planes(columns: np.ndarray) -> bytes:
 
 
 def _packed(contents: bytes) -> str:
-    return base64.b64encode(zlib.compress(contents, 9)).decode()
+    # level 9 takes ten times as long as 7 and saves one percent
+    return base64.b64encode(zlib.compress(contents, 7)).decode()

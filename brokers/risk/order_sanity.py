@@ -15,8 +15,8 @@ class OrderSanity:
     * the size is a finite number of whole lots, not 0;
     * the size is at most the freeze quantity times the slices an order may be cut into;
     * the last price is finite and above 0;
-    * stop and target, where given, lie on their side of the last price (a stop below it for a long), are
-      multiples of the tick, and the stop is not further away than a limit.
+    * stop and target, where given, lie above 0 and on their side of the last price (a stop below it for a
+      long), are multiples of the tick, and the stop is not further away than a limit.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ class OrderSanity:
         side = 1.0 if request.size > 0.0 else -1.0
         if stop is not None:
             distance = (price - stop) * side
-            if not 0.0 < distance < math.inf:
+            if not 0.0 < distance < math.inf or stop <= 0.0:
                 where = "below" if side > 0.0 else "above"
-                return f"the stop is {stop:g} with the price at {price:g}, expected {where} it"
+                return f"the stop is {stop:g} with the price at {price:g}, expected above 0 and {where} it"
             if distance > price * self._max_distance_percent / 100.0:
                 return (
                     f"the stop is {distance / price * 100.0:.3f} % away, the most are "
@@ -74,9 +74,11 @@ class OrderSanity:
             if _off_tick(stop, request.tick):
                 return f"the stop is {stop:g}, expected a multiple of the tick of {request.tick:g}"
         if target is not None:
-            if not 0.0 < (target - price) * side < math.inf:
+            if not 0.0 < (target - price) * side < math.inf or target <= 0.0:
                 where = "above" if side > 0.0 else "below"
-                return f"the target is {target:g} with the price at {price:g}, expected {where} it"
+                return (
+                    f"the target is {target:g} with the price at {price:g}, expected above 0 and {where} it"
+                )
             if _off_tick(target, request.tick):
                 return f"the target is {target:g}, expected a multiple of the tick of {request.tick:g}"
         return ""

@@ -77,3 +77,13 @@ def test_a_wider_confidence_means_a_wider_interval():
     narrow = judged(make_journal(BARS), confidence_percent=80.0)
     wide = judged(make_journal(BARS), confidence_percent=99.0)
     assert wide.net_low < narrow.net_low < narrow.net_high < wide.net_high
+
+
+def test_a_sure_sharpe_ratio_alone_does_not_make_an_edge():
+    journal = make_journal(BARS, edge_points=8.3)
+    trades = trades_frame(journal.fills, journal.contexts, BARS)
+    metrics = {"deflated_sharpe": 0.999, "sharpe": 0.5, "trials": 1}
+    verdict = judge_edge(trades, metrics)
+    assert verdict.gross_low > 0.0
+    assert verdict.net_low < 0.0 < verdict.net_high
+    assert verdict.label == "edge not supported"

@@ -24,6 +24,7 @@ from feeds.errors import SettingsError
         (10.0, 150.0, 0.0, 75, 0.0),
         (100.0, 650.0, 130.0, 65, 130.0),
         (5.0, 80.0, 2_000.0, 75, 80.0),  # an order that is no multiple fills whole where it fits
+        (5.0, 80.0, 1_600.0, 75, 80.0),
         (5.0, 80.0, 1_599.0, 75, 75.0),
     ],
 )

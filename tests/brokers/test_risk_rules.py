@@ -241,6 +241,11 @@ def test_a_margin_that_is_none_is_denied(margin):
     assert answer(Exposure(None, 80.0), ENTRY._replace(margin_per_unit=margin)).action == "deny"
 
 
+@pytest.mark.parametrize("lot", [0, -65])
+def test_a_lot_that_is_none_is_denied(lot):
+    assert answer(Exposure(1, None), ENTRY._replace(lot=lot)).action == "deny"
+
+
 @given(
     lots=st.integers(1, 200),
     side=st.sampled_from([1.0, -1.0]),
@@ -300,6 +305,7 @@ SANITY = OrderSanity(10, 5.0)
         ({"target_price": 25_000.05}, "allow", ""),
         ({"target_price": 24_999.95}, "deny", "above"),
         ({"target_price": math.nan}, "deny", "target"),
+        ({"target_price": math.inf, "tick": 0.0}, "deny", "target"),
         ({"target_price": 25_075.03}, "deny", "tick"),
     ],
 )
@@ -319,6 +325,10 @@ def test_order_sanity_of_a_long_entry(changes, action, words):
         ({"stop_price": 26_250.05}, "deny", "away"),
         ({"target_price": 25_000.0}, "deny", "below"),
         ({"target_price": 25_050.0}, "deny", "below"),
+        ({"target_price": 0.05}, "allow", ""),
+        ({"target_price": 0.0}, "deny", "above 0"),
+        ({"target_price": -0.05}, "deny", "above 0"),
+        ({"target_price": -math.inf, "tick": 0.0}, "deny", "above 0"),
         ({"size": -64.0}, "deny", "lot of 65"),
         ({"size": -17_615.0}, "deny", "freeze quantity"),
     ],
@@ -327,6 +337,11 @@ def test_order_sanity_of_a_short_entry(changes, action, words):
     verdict = answer(SANITY, SHORT._replace(**changes))
     assert verdict.action == action
     assert words in verdict.reason
+
+
+@pytest.mark.parametrize(("stop", "action"), [(0.05, "allow"), (0.0, "deny"), (-math.inf, "deny")])
+def test_a_stop_is_a_price(stop, action):
+    assert answer(OrderSanity(10, 100.0), ENTRY._replace(stop_price=stop)).action == action
 
 
 @given(ticks=st.integers(100_000, 2_000_000), tick=st.sampled_from([0.05, 0.1, 0.2]))

@@ -43,7 +43,9 @@ def test_cash_is_what_the_fills_say_and_the_account_ends_flat(steps, signals, sh
     )
     assembled.engine.run()
     fills = assembled.journal.fills
-    cash_flow = -math.fsum(fill.size * fill.price for fill in fills) - math.fsum(fill.charges for fill in fills)
+    cash_flow = -math.fsum(fill.size * fill.price for fill in fills) - math.fsum(
+        fill.charges for fill in fills
+    )
     assert assembled.broker.getcash() == pytest.approx(assembled.broker.startingcash + cash_flow, abs=1e-6)
     assert assembled.broker.getvalue() == assembled.broker.getcash()
     assert sum(fill.size for fill in fills) == 0
@@ -72,7 +74,8 @@ def test_skipping_changes_nothing(steps, signals, share, with_daily_loss):
 def test_working_exits_never_exceed_the_position(steps, signals, share):
     frame = random_frame(steps, signals)
     assembled = assemble(
-        frame, settings_of(broker={**COSTS, "max_percent_of_volume": share}, risk={"daily_loss_rupees": 3000.0}),
+        frame,
+        settings_of(broker={**COSTS, "max_percent_of_volume": share}, risk={"daily_loss_rupees": 3000.0}),
         skip=False,
     )  # fmt: skip
     broker = assembled.broker
@@ -127,7 +130,8 @@ def test_brokerage_is_capped_per_order_over_its_partial_fills():
     in_parts = run(frame_of(bars, volume=1500.0, signal=[1, 0, 0, 0, 0], atr=[10.0] * 5), chosen)
     at_once = run(frame_of(bars, volume=1e9, signal=[1, 0, 0, 0, 0], atr=[10.0] * 5), chosen)
     entry_charges = [
-        math.fsum(fill.charges for fill in journal.fills if fill.role == "entry") for journal in (in_parts, at_once)
+        math.fsum(fill.charges for fill in journal.fills if fill.role == "entry")
+        for journal in (in_parts, at_once)
     ]
     assert len(in_parts.fills) > len(at_once.fills)
     assert entry_charges[0] == pytest.approx(entry_charges[1], abs=1e-9)
@@ -190,7 +194,7 @@ def journal_of(plan, bars=(FLAT,) * 6, **sections):
 def test_an_order_that_would_reverse_is_refused():
     journal = journal_of({0: lambda s: s.buy(size=75), 2: lambda s: s.sell(size=150)})
     assert [event.reason for event in journal.events if event.state == "rejected"] == [
-        "would close more than the 75 units held (0 are leaving already)"
+        "would close more than the 75 units held, of which 0 are leaving already"
     ]
     assert [fill.role for fill in journal.fills] == ["entry", "end_of_data"]
 
@@ -232,7 +236,10 @@ def test_a_limit_entry_waits_and_its_target_cannot_fill_inside_the_same_bar():
         ("entry", 2, 990.0), ("target", 3, 1003.0),
     ]  # fmt: skip
     falling = [FLAT, (1000, 1004, 979, 981)]
-    assert [(fill.role, fill.bar) for fill in journal_of({0: enter}, falling).fills] == [("entry", 1), ("stop", 1)]
+    assert [(fill.role, fill.bar) for fill in journal_of({0: enter}, falling).fills] == [
+        ("entry", 1),
+        ("stop", 1),
+    ]
 
 
 def test_canceling_a_waiting_entry_takes_its_protection_along():
@@ -241,5 +248,8 @@ def test_canceling_a_waiting_entry_takes_its_protection_along():
         strategy.sell(size=75, exectype=bt.Order.Stop, price=880.0, parent=strategy.entry)
 
     journal = journal_of({0: enter, 2: lambda s: s.cancel(s.entry)})
-    assert [(event.role, event.state) for event in journal.events][-2:] == [("entry", "canceled"), ("stop", "canceled")]
+    assert [(event.role, event.state) for event in journal.events][-2:] == [
+        ("entry", "canceled"),
+        ("stop", "canceled"),
+    ]
     assert journal.fills == []

@@ -89,7 +89,9 @@ def test_latency_spares_resting_orders():
 def test_stop_and_target_are_rounded_to_the_tick():
     frame = frame_of([(1000.02, 1005, 995, 1000.02), FLAT], signal=[1, 0], atr=[10.0, 10.0])
     events = run(frame, settings_of()).events
-    assert {event.role: event.price for event in events if event.state == "accepted" and event.role != "entry"} == {
+    assert {
+        event.role: event.price for event in events if event.state == "accepted" and event.role != "entry"
+    } == {
         "stop": 980.0,
         "target": 1030.0,
         "end_of_data": 1000.0,

