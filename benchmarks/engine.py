@@ -6,6 +6,7 @@ columns; without it the reference bars beside the project are taken, and without
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable
@@ -68,6 +69,7 @@ def best(work: Callable[[], object]) -> tuple[float, object]:
     """Return the shortest time of some repeats, in seconds, and the last result."""
     seconds = []
     for _ in range(REPEATS):
+        gc.collect()  # what the run before left behind is not this run's time
         started = time.perf_counter()
         result = work()
         seconds.append(time.perf_counter() - started)

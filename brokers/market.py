@@ -45,7 +45,7 @@ class Market:
         self.open, self.high, self.low, self.close = lines.open, lines.high, lines.low, lines.close
         self.volume = lines.volume
         self.opened_at = data.opened_at
-        self.closed_at = data.closed_at
+        self._closed_at = (-1, dt.datetime.min)
         self.position = Position()
         self.working: list[SimulatedOrder] = []
         self.trip: RoundTrip | None = None
@@ -70,7 +70,14 @@ class Market:
     @property
     def bar(self) -> int:
         """Number of the current bar, from 0."""
-        return len(self.data) - 1
+        return self.datetime.lencount - 1
+
+    def closed_at(self) -> dt.datetime:
+        """Return the CLOSE of the current bar, naive exchange wall clock."""
+        bar = self.datetime.lencount
+        if bar != self._closed_at[0]:
+            self._closed_at = (bar, self.data.closed_at())
+        return self._closed_at[1]
 
     @property
     def day(self) -> dt.date:

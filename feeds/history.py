@@ -75,7 +75,7 @@ class HistoryFeed(bt.feed.DataBase):
 
     def opened_at(self) -> dt.datetime:
         """Return the START of the current bar, naive exchange wall clock."""
-        return _EPOCH + dt.timedelta(microseconds=int(self.p.opened_us[len(self) - 1]))
+        return _EPOCH + dt.timedelta(microseconds=int(self.p.opened_us[self.lines.datetime.lencount - 1]))
 
     def opened(self, start: int, end: int) -> npt.NDArray[np.int64]:
         """Return the STARTs of bars ``start`` to ``end - 1``, microseconds of naive exchange wall clock."""
@@ -83,7 +83,7 @@ class HistoryFeed(bt.feed.DataBase):
 
     def closed_at(self) -> dt.datetime:
         """Return the CLOSE of the current bar, naive exchange wall clock."""
-        return _EPOCH + dt.timedelta(microseconds=int(self.p.closed_us[len(self) - 1]))
+        return _EPOCH + dt.timedelta(microseconds=int(self.p.closed_us[self.lines.datetime.lencount - 1]))
 
     def preload(self) -> None:
         """Fill every line buffer with one copy of its column."""

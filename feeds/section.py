@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
 
 __all__ = ["Section", "WallTime"]
 
@@ -17,7 +17,16 @@ class Section(BaseModel):
     the composition in :mod:`strategies.settings` adds "did you mean" to them.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_flag(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse true and false where no flag is meant: Python would take them for 1 and 0."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and bool not in (annotation, *get_args(annotation)):
+            raise ValueError(f"found {str(value).lower()}, expected a value and not a flag; correct it")
+        return value
 
 
 def _refuse_number(value: object) -> object:

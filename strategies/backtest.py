@@ -24,6 +24,7 @@ from feeds.settings import make_calendar
 from ml.registry import ModelRegistry
 from strategies.assembly import Assembled, assemble_backtest
 from strategies.assumptions import assumptions
+from strategies.checks import check_before_loading
 from strategies.loading import RunBars, load_run_bars
 from strategies.modelling import PreparedModel, prepare_model, trial_id
 from strategies.outcome import BacktestOutcome
@@ -69,8 +70,8 @@ def run_backtest(request: BacktestRequest, progress: ProgressReporter) -> Backte
         Anything the user can mend: settings, bars, models, the folder to write to.
     """
     settings = request.settings
-    if request.out_dir is not None:
-        check_output_folder(request.out_dir)
+    check_output_folder(request.out_dir or _default_folder(request.clock, "new"))
+    check_before_loading(settings, request.model)
     strategy = load_strategy(settings.strategy.name)
     timing = _Timing(progress)
     calendar = make_calendar(settings.market)

@@ -40,7 +40,9 @@ def load_strategy(name: str) -> type[IntradayStrategy]:
     else:
         installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
         if name not in installed:
-            raise SettingsError(f"unknown strategy {name!r}{did_you_mean(name, [*SHIPPED, *installed])}")
+            form = "; a class of your own is package.module:Class" if "." in name else ""
+            known = did_you_mean(name, [*SHIPPED, *installed])
+            raise SettingsError(f"unknown strategy {name!r}{known}{form}")
         strategy = installed[name].load()
     if not (isinstance(strategy, type) and issubclass(strategy, IntradayStrategy)):
         raise SettingsError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -39,11 +39,13 @@ class QuietProgress(AbstractContextManager["QuietProgress"]):
 
 
 class LineProgress(QuietProgress):
-    """One line a stage on standard error, for logs and pipes."""
+    """One line a stage on standard output, for logs and pipes; standard error is left to errors."""
 
     def stage(self, name: str) -> None:
         """Write the stage's name."""
-        sys.stderr.write(f"{name}\n")
+        with suppress(BrokenPipeError):  # a reader that has left must not end the run
+            sys.stdout.write(f"{name}\n")
+            sys.stdout.flush()
 
 
 class TerminalProgress:

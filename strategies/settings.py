@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import Field, ValidationError
@@ -25,16 +26,20 @@ __all__ = ["Settings", "load_settings"]
 class Settings(Section):
     """Every setting of a run, by section."""
 
-    market: MarketSettings = Field(default_factory=MarketSettings)
-    data: DataSettings = Field(default_factory=DataSettings)
-    ml: MlSettings = Field(default_factory=MlSettings)
-    strategy: StrategySettings = Field(default_factory=StrategySettings)
-    broker: BrokerSettings = Field(default_factory=BrokerSettings)
-    risk: RiskSettings = Field(default_factory=RiskSettings)
-    report: ReportSettings = Field(default_factory=ReportSettings)
+    market: MarketSettings = Field(default_factory=MarketSettings, description="what is traded, and when")
+    data: DataSettings = Field(default_factory=DataSettings, description="where bars come from")
+    ml: MlSettings = Field(default_factory=MlSettings, description="the model")
+    strategy: StrategySettings = Field(default_factory=StrategySettings, description="what is traded on")
+    broker: BrokerSettings = Field(default_factory=BrokerSettings, description="account and costs")
+    risk: RiskSettings = Field(default_factory=RiskSettings, description="limits on entries")
+    report: ReportSettings = Field(default_factory=ReportSettings, description="what a run writes")
 
 
-def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:
+def load_settings(
+    path: Path | None,
+    overrides: Sequence[str] = (),
+    arguments: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+) -> Settings:
     """Read a settings file and lay ``section.key=value`` overrides over it.
 
     Parameters
@@ -43,6 +48,9 @@ def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:
         YAML file; what it leaves out has its default. None for defaults only.
     overrides : sequence of str
         Each ``section.key=value``; the value is read as YAML, a dotted key goes as deep as it says.
+    arguments : mapping of str to (str, str), optional
+        Dotted setting to the argument of its own that set it and its value, which is taken as it is. Laid
+        over everything else.
 
     Raises
     ------
@@ -50,53 +58,112 @@ def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:
         The file cannot be read, a name is unknown, or a value has the wrong type or range.
     """
     tree = {} if path is None else _read(path)
-    for override in overrides:
-        _apply(tree, override)
+    assignments = [_parse(override) for override in overrides]
+    for name, (argument, value) in arguments.items():
+        assignments.append(_Assignment(tuple(name.split(".")), value, argument))
+    for assignment in assignments:
+        _apply(tree, assignment)
+    file = "settings" if path is None else f"settings file {path}"
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        where = str(path) if path is not None else "settings"
-        raise settings_error(error, Settings, where=where) from None
+        raise settings_error(
+            error, Settings, where=lambda place: _origin(place, assignments) or file
+        ) from None
+
+
+class _Assignment(NamedTuple):
+    """One setting from the command line, and the words that set it."""
+
+    keys: tuple[str, ...]
+    value: Any
+    argument: str
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, but a key that stands twice is an error: it would win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value!r} stands twice, expected it once", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 # a SafeLoader
     except FileNotFoundError:
-        raise SettingsError(f"settings file {path}: not found; give its path with --settings") from None
+        raise SettingsError(
+            f"settings file {path}: not found, expected a YAML file; give its path with --settings"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"settings file {path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise SettingsError(
+            f"settings file {path}: cannot be read ({reason}), expected a YAML file; "
+            "give another with --settings"
+        ) from error
+    except (yaml.YAMLError, ValueError) as error:  # a day that does not exist is a plain ValueError
         place = getattr(error, "problem_mark", None)
         line = f", line {place.line + 1}" if place else ""
-        problem = getattr(error, "problem", None) or "not valid YAML"
-        raise SettingsError(f"settings file {path}{line}: {problem}") from error
+        problem = getattr(error, "problem", None) or (str(error).splitlines() or ["not valid YAML"])[0]
+        raise SettingsError(
+            f"settings file {path}{line}: {problem}; expected YAML such as the settings.yaml of the project"
+        ) from error
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise SettingsError(f"settings file {path}: found {type(tree).__name__}, expected sections with keys")
+        raise SettingsError(
+            f"settings file {path}: found {type(tree).__name__}, expected sections with keys; "
+            "see the settings.yaml of the project"
+        )
     return tree
 
 
-def _apply(tree: dict[str, Any], override: str) -> None:
+def _parse(override: str) -> _Assignment:
+    argument = f"--set {override!r}"
     name, equals, text = override.partition("=")
-    keys = name.strip().split(".")
-    if not equals or len(keys) < 2 or not all(keys):
-        raise SettingsError(f"--set {override!r}: expected section.key=value")
+    keys = tuple(name.strip().split("."))
+    if not equals or not all(keys):
+        raise SettingsError(f"{argument}: expected section.key=value, such as data.bar_minutes=5")
     if keys[0] not in Settings.model_fields:
         raise SettingsError(
-            f"--set {override!r}: unknown section {keys[0]!r}{did_you_mean(keys[0], Settings.model_fields)}"
+            f"{argument}: unknown section {keys[0]!r}{did_you_mean(keys[0], Settings.model_fields)}"
         )
+    if len(keys) == 1:
+        raise SettingsError(f"{argument}: {keys[0]!r} is a section, expected section.key=value")
+    if _is_time(text):
+        return _Assignment(keys, text.strip(), argument)
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"--set {override!r}: the value is not valid YAML") from error
-    for key in keys[:-1]:
+        return _Assignment(keys, yaml.load(text, _Loader), argument)  # noqa: S506 # a SafeLoader
+    except (yaml.YAMLError, ValueError) as error:  # a day that does not exist is a plain ValueError
+        raise SettingsError(
+            f"{argument}: the value is not valid YAML, expected one value; put it in quotes if it is text"
+        ) from error
+
+
+def _apply(tree: dict[str, Any], assignment: _Assignment) -> None:
+    for key in assignment.keys[:-1]:
         nested = tree.setdefault(key, {})
         if not isinstance(nested, dict):
-            raise SettingsError(f"--set {override!r}: {key!r} is {nested!r}, expected a section")
+            raise SettingsError(
+                f"{assignment.argument}: {key!r} is {nested!r}, expected a section with keys below it"
+            )
         tree = nested
-    tree[keys[-1]] = value if not _is_time(text) else text.strip()
+    tree[assignment.keys[-1]] = assignment.value
+
+
+def _origin(path: Sequence[str], assignments: Sequence[_Assignment]) -> str | None:
+    """Return the argument that set the setting at a path, or something within the section at it."""
+    for assignment in reversed(assignments):
+        shared = min(len(path), len(assignment.keys))
+        if tuple(path[:shared]) == assignment.keys[:shared]:
+            return assignment.argument
+    return None
 
 
 def _is_time(text: str) -> bool:

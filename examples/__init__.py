@@ -1,0 +1,1 @@
+"""Strategies of one's own, small enough to copy."""

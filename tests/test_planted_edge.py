@@ -1,0 +1,42 @@
+"""The whole chain against the truth: synthetic bars in which we know whether there is anything to find."""
+
+import pytest
+
+from strategies.backtest import BacktestRequest, run_backtest
+from strategies.progress import QuietProgress
+from strategies.settings import load_settings
+
+SEEDS = range(1, 21)
+
+
+def verdict(tmp_path, seed, edge):
+    """Return the verdict of a default run on about eleven months that no model has seen."""
+    settings = load_settings(
+        None,
+        [
+            f"data.synthetic.seed={seed}",
+            f"data.synthetic.edge={edge}",
+            "data.synthetic.edge_bps=40",
+            "data.synthetic.sessions=360",
+            "ml.split.train_months=6",
+            f"ml.registry={tmp_path / 'models'}",
+            "report.tearsheet=false",
+            "report.embedded_bars=0",
+        ],
+    )
+    request = BacktestRequest(settings=settings, out_dir=tmp_path / "run")
+    return run_backtest(request, QuietProgress()).result.verdict
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_planted_edge_is_found(tmp_path, seed):
+    found = verdict(tmp_path, seed, "momentum")
+    assert found.label == "edge supported", found.reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_edge_is_claimed_where_there_is_none(tmp_path, seed):
+    claimed = verdict(tmp_path, seed, "none")
+    assert claimed.label != "edge supported", claimed.reason
