@@ -325,7 +325,7 @@ def test_a_swallowed_error_is_found(handler, found):
         ("feeds.a", "'''Doc.'''\n__all__ = ['f']\ndef f(): ...", 0),
         ("feeds.a", "'''Doc.'''\ndef f(): ...", 1),
         ("feeds.a", "def f(): ...", 2),
-        ("feeds.a", "'''Doc.'''\n__all__ = ['f']\n__all__ = ['g']", 1),
+        ("feeds.a", "'''Doc.'''\n__all__ = ['f']\n__all__ = ['g']\ndef f(): ...", 1),
         ("feeds._a", "'''Doc.'''\ndef f(): ...", 0),
     ],
 )
