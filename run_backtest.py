@@ -162,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--strategy",
         metavar="NAME",
-        help="ml, ema_cross, opening_range, column_signal, random_entry, package.module:Class or an entry point",
+        help="ml, ema_cross, opening_range, column_signal, random_entry, package.module:Class, entry point",
     )
     parser.add_argument(
         "--model",

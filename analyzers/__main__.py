@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from analyzers.figures import FIGURES, text_of
-from feeds.errors import DataError, MuhuratError
+from feeds.command_line import run_command
+from feeds.errors import DataError
+from feeds.show import print_line, print_table
 
 __all__ = ["load_summary", "main"]
 
@@ -45,41 +44,24 @@ def load_summary(run_dir: Path) -> dict[str, Any]:
 
 
 def print_report(summary: dict[str, Any], run_dir: Path) -> None:
-    """Print the verdict and every figure: a table on a terminal, plain lines elsewhere."""
-    console = Console(highlight=False, soft_wrap=True)
+    """Print the verdict and every figure, as charged and at today's charges."""
     verdict, data = summary["verdict"], summary["data"]
     if data.get("synthetic"):
-        console.print(
-            "SYNTHETIC DATA: these bars are made up; nothing here says anything about a market.",
-            style="bold yellow",
-        )
+        print_line("SYNTHETIC DATA: these bars are made up; nothing here says anything about a market.")
     what = f"{summary['instrument']} · {summary['strategy']} · {summary['bar_minutes']}-minute bars"
-    console.print(f"{what} · {data['source']}", markup=False)
-    console.print(f"Verdict: {verdict['label']}. {verdict['reason']}", style="bold", markup=False)
+    print_line(f"{what} · {data['source']}")
+    print_line(f"Verdict: {verdict['label']}. {verdict['reason']}")
     if verdict["caution"]:
-        console.print(verdict["caution"], style="yellow")
-    today = summary["metrics_at_todays_charges"]
-    if console.is_terminal:
-        table = Table("", "as charged", f"at the charges of {today['rates_of']}")
-        table.columns[1].justify = table.columns[2].justify = "right"
-        for title, figures in FIGURES:
-            table.add_section()
-            table.add_row(title, style="bold")
-            for figure in figures:
-                key = figure.key
-                table.add_row(
-                    figure.label, text_of(figure, summary["metrics"][key]), text_of(figure, today[key])
-                )
-        console.print(table)
-    else:
-        for _, figures in FIGURES:
-            for figure in figures:
-                charged, now = (
-                    text_of(figure, metrics[figure.key]) for metrics in (summary["metrics"], today)
-                )
-                print(figure.label, charged, now, sep="\t")
-    console.print(f"Fingerprint {summary['fingerprint']}")
-    console.print(f"Page: {run_dir / 'report.html'}", markup=False)
+        print_line(verdict["caution"])
+    charged, today = summary["metrics"], summary["metrics_at_todays_charges"]
+    header = ("figure", ">as charged", f">at the charges of {today['rates_of']}")
+    for title, figures in FIGURES:
+        rows = [(f.label, text_of(f, charged[f.key]), text_of(f, today[f.key])) for f in figures]
+        print_line("")
+        print_table(title, header, rows)
+    print_line("")
+    print_line(f"Fingerprint {summary['fingerprint']}")
+    print_line(f"Page: {run_dir / 'report.html'}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,12 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = commands.add_parser("report", help="print the verdict and the figures of a finished run")
     report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder that a run wrote")
     given = parser.parse_args(arguments)
-    try:
+
+    def work() -> int:
         print_report(load_summary(given.run_dir), given.run_dir)
-    except MuhuratError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+        return 0
+
+    return run_command(work)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ def analyze(
         minimum_trades=chosen.minimum_trades,
         minimum_sessions=chosen.minimum_sessions,
         samples=chosen.bootstrap_samples,
+        metrics_today=metrics_today,
     )
     return Analysis(
         trades, equity, metrics, metrics_today, today_rates_date, verdict, trades_fingerprint(trades)

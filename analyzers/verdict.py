@@ -55,6 +55,7 @@ def judge_edge(
     minimum_sessions: int = 20,
     samples: int = 2000,
     seed: int = 0,
+    metrics_today: Metrics | None = None,
 ) -> EdgeVerdict:
     """Judge a run.
 
@@ -72,6 +73,8 @@ def judge_edge(
         Below either (sessions with trades) there is no verdict.
     samples, seed : int
         Bootstrap samples and the seed of their generator; the same trades get the same verdict.
+    metrics_today : dict, optional
+        The metrics at today's charges: an edge that they would have eaten brings a caution.
 
     Returns
     -------
@@ -104,11 +107,12 @@ def judge_edge(
             f"{confidence_percent:g} % are needed."
         )
     else:
-        reason += ". " + _why_not(gross.mean(), gross_low, (gross - net).mean(), net_high)
+        before_costs = (float(gross.mean()), gross_low, gross_high)
+        reason += ". " + _why_not(before_costs, (gross - net).mean(), net_high, metrics)
     return EdgeVerdict(
         "edge supported" if supported else "edge not supported",
         reason,
-        _caution(metrics),
+        _caution(metrics, metrics_today if supported else None),
         float(net.mean()),
         net_low,
         net_high,
@@ -137,14 +141,18 @@ class _SessionBootstrap:
         return float(low), float(high)
 
 
-def _why_not(gross: float, gross_low: float, cost: float, net_high: float) -> str:
-    if gross_low > 0.0 and gross < cost:
-        return f"There is a gross edge of {rupees(gross)} per trade, but costs of {rupees(cost)} eat it."
+# The first argument is mean, low and high of the gross profit per trade.
+def _why_not(before_costs: tuple[float, float, float], cost: float, net_high: float, metrics: Metrics) -> str:
+    gross, gross_low, gross_high = before_costs
     if gross_low > 0.0:
-        return (
-            f"A gross edge of {rupees(gross)} per trade shows, but after costs of {rupees(cost)} "
-            "zero is not ruled out."
-        )
+        # Only the net result is deflated, so a gross edge may be the luck of the best of many trials.
+        unproven = "" if metrics["trials"] == 1 else f" (not corrected for {_trials(metrics)})"
+        edge = f"gross edge of {rupees(gross)} per trade{unproven}"
+        if gross < cost:
+            return f"There is a {edge}, but costs of {rupees(cost)} eat it."
+        return f"A {edge} shows, but after costs of {rupees(cost)} zero is not ruled out."
+    if gross_high < 0.0:
+        return f"The trades lose {rupees(-gross)} each before costs, which take another {rupees(cost)}."
     if net_high < 0.0:
         return (
             f"Gross profit of {rupees(gross)} per trade cannot be told from zero; costs take {rupees(cost)}."
@@ -155,14 +163,20 @@ def _why_not(gross: float, gross_low: float, cost: float, net_high: float) -> st
     )
 
 
-def _caution(metrics: Metrics) -> str:
+def _caution(metrics: Metrics, metrics_today: Metrics | None) -> str:
+    cautions = []
+    today = metrics_today["net_pnl"] if metrics_today is not None else None
+    if isinstance(today, float) and today <= 0.0:
+        cautions.append(
+            f"The edge is gone: at today's charges the same trades would have lost {rupees(-today)}."
+        )
     sharpe = metrics["sharpe"]
     if isinstance(sharpe, float) and sharpe > SUSPICIOUS_SHARPE:
-        return (
+        cautions.append(
             f"A net Sharpe ratio of {sharpe:.2f} at this horizon is far more often an error than an edge: "
             "look for the future in the features, for fills that were too good, and for costs left out."
         )
-    return ""
+    return " ".join(cautions)
 
 
 def _trials(metrics: Metrics) -> str:

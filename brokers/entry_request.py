@@ -29,7 +29,7 @@ def make_entry_request(market: Market, group: Sequence[SimulatedOrder], terms: C
     entry = group[0]
     info = entry.info
     prices = {order.exectype: order.created.price for order in group[1:]}
-    price = market.close[0]
+    price = entry.created.price
     return EntryRequest(
         time=market.closed_at(),
         instrument=market.name,

@@ -45,7 +45,7 @@ class Market:
         self.open, self.high, self.low, self.close = lines.open, lines.high, lines.low, lines.close
         self.volume = lines.volume
         self.opened_at = data.opened_at
-        self._closed_at = (-1, dt.datetime.min)
+        self._closed_at = (-1, dt.datetime.min)  # noqa: DTZ901 # the exchange's wall clock is kept naive
         self.position = Position()
         self.working: list[SimulatedOrder] = []
         self.trip: RoundTrip | None = None
@@ -92,7 +92,7 @@ class Market:
         return math.fsum(self.high[-ago] - self.low[-ago] for ago in range(1, bars + 1)) / bars
 
     def next_active_bar(self, bar: int) -> int:
-        """Return the first bar after ``bar`` that can fill a working order, or the number of bars."""
+        """Return the first bar after ``bar`` that can fill or end a working order, or the number of bars."""
         columns = self.data.p.columns
         if not self.working:
             return len(columns["low"])
@@ -105,4 +105,7 @@ class Market:
             else:
                 low_level = max(low_level, order.created.price)
         low: np.ndarray[Any, np.dtype[np.float64]] = columns["low"]
-        return first_bar_reaching(low, columns["high"], bar + 1, low_level, high_level)
+        reached = first_bar_reaching(low, columns["high"], bar + 1, low_level, high_level)
+        if self.trip is not None and self.trip.entry.alive():  # it ends with its day
+            return min(reached, int(np.searchsorted(columns["datetime"], int(self.datetime[0]) + 1)))
+        return reached

@@ -80,7 +80,7 @@ class SimulatedOrder(bt.Order, metaclass=_PlainConstruction):
         self.comminfo = None
         self.valid = None
         last_price = data.lines.close[0]
-        self.price = last_price if price is None else price
+        self.price = last_price if price is None or self.exectype == self.Market else price
         self.created = OrderData(dt=data.lines.datetime[0], size=size, price=self.price, pclose=last_price)
         self.executed = OrderData(remsize=size)
 

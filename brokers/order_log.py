@@ -64,3 +64,8 @@ class OrderLog:
         """Take a working order back."""
         market.working.remove(order)
         self.change(market, order, order.Canceled, "canceled")
+
+    def expire(self, market: Market, order: SimulatedOrder) -> None:
+        """End a working order whose day is over."""
+        market.working.remove(order)
+        self.change(market, order, order.Expired, "expired")

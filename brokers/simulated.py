@@ -136,16 +136,14 @@ class SimulatedBroker(bt.BrokerBase):
         if live is None:
             return False
         self._log.cancel(market, live)
-        trip = market.trip
-        if trip is not None and live is trip.entry and not live.executed.size:
-            self._cancel_protection(market, trip)
-            market.trip = None
+        self._end_if_unfilled(market, live)
         return True
 
     def next(self) -> None:
         """Match all working orders against the bar that has just ended."""
         for market in self._markets.values():
             if market.working:
+                self._expire(market)
                 self._match(market)
             if market.position.size:
                 self._mark(market)
@@ -180,6 +178,9 @@ class SimulatedBroker(bt.BrokerBase):
                 f"order type {bt.Order.ExecTypes[exectype]} on {data._name}: not simulated; "
                 "use Market, Stop or Limit"
             )
+        price = request.pop("price", None)
+        if price is not None and not math.isfinite(price):
+            raise BrokerError(f"order on {data._name}: the price is {price}, expected a finite number")
         self._order_count += 1
         order = SimulatedOrder(
             ref=self._order_count,
@@ -187,16 +188,23 @@ class SimulatedBroker(bt.BrokerBase):
             data=data,
             size=size,
             exectype=exectype,
-            price=request.pop("price", None),
+            price=price,
             tradeid=request.pop("tradeid", 0),
             parent=request.pop("parent", None),
             transmit=request.pop("transmit", True),
             info=request,
         )
-        group = self._held[order.ref if order.parent is None else order.parent.ref]
+        main = order if order.parent is None else order.parent
+        if main is not order and main.ref not in self._held:
+            self._log.refuse(
+                self._market(data), [order], "rejected",
+                f"its parent, order {main.ref}, was sent already; send an exit without parent",
+            )  # fmt: skip
+            return order
+        group = self._held[main.ref]
         group.append(order)
         if order.transmit:
-            del self._held[group[0].ref]
+            del self._held[main.ref]
             self._send(self._market(data), group)
         return order
 
@@ -206,12 +214,19 @@ class SimulatedBroker(bt.BrokerBase):
         terms = self._execution.terms(market.day)
         self._round(group, terms)
         if position and (position > 0) != (main.size > 0):
-            self._send_exit(market, main)
+            self._send_exit(market, group)
         else:
             self._send_entry(market, group, terms)
 
-    def _send_exit(self, market: Market, order: SimulatedOrder) -> None:
+    def _send_exit(self, market: Market, group: list[SimulatedOrder]) -> None:
+        order = group[0]
         trip = market.open_trip
+        if len(group) > 1:
+            self._log.refuse(
+                market, group, "rejected",
+                f"an entry with protection against the {market.position.size:g} units held; leave them first",
+            )  # fmt: skip
+            return
         leaving = sum(abs(other.executed.remsize) for other in market.working if other.leaves_at_market)
         if order.exectype == order.Market and abs(order.size) + leaving > abs(market.position.size):
             self._log.refuse(
@@ -221,9 +236,11 @@ class SimulatedBroker(bt.BrokerBase):
             )  # fmt: skip
             return
         order.round_trip = trip.number
-        order.role = order.role or "signal"
+        order.role = "signal" if order.role in ("", "entry") else order.role
         if order.exectype != order.Market:
             trip.protection.append(order)
+        elif trip.entry.alive():
+            self.cancel(trip.entry)  # its later units would have no protection
         self._log.accept(market, order, order.info.get("verdict", ALLOWED))
 
     def _send_entry(self, market: Market, group: list[SimulatedOrder], terms: ContractTerms) -> None:
@@ -236,7 +253,8 @@ class SimulatedBroker(bt.BrokerBase):
         self._round_trip_count += 1
         for order in group:
             order.round_trip = self._round_trip_count
-            order.role = order.role or ("entry" if order is main else order.kind.replace("limit", "target"))
+            order.role = order.role or order.kind.replace("limit", "target")
+        main.role = "entry"
         verdict = self.gate.check_entry(make_entry_request(market, group, terms))
         if verdict.action == "deny":
             self._log.refuse(market, group, "denied", verdict.reason, verdict.rule)
@@ -271,6 +289,14 @@ class SimulatedBroker(bt.BrokerBase):
 
     # -- orders out ------------------------------------------------------------------------------
 
+    def _expire(self, market: Market) -> None:
+        """End what is left of an entry of an earlier day: orders of the exchange are good for the day."""
+        trip = market.trip
+        if trip is None or not trip.entry.alive() or int(trip.entry.created.dt) == int(market.datetime[0]):
+            return
+        self._log.expire(market, trip.entry)
+        self._end_if_unfilled(market, trip.entry)
+
     def _match(self, market: Market) -> None:
         market.units_taken = 0.0
         open_price, high, low = market.open[0], market.high[0], market.low[0]
@@ -280,10 +306,11 @@ class SimulatedBroker(bt.BrokerBase):
                 or reached_at_open(order.kind, order.size > 0, order.created.price, open_price)
             ):
                 self._reach(market, order, open_price, at_open=True)
-        flat_after_open = not market.position.size
+        held_after_open = abs(market.position.size)
         for order in self._by_urgency(market):
-            if flat_after_open and order.parent is not None and order.exectype == order.Limit:
-                continue  # entered inside this bar: whether the target came after the entry is unknown
+            entered_inside = abs(market.position.size) > held_after_open
+            if entered_inside and order.role != "entry" and order.exectype == order.Limit:
+                continue  # whether the target came after the entry is unknown
             if self._is_live(market, order) and reached_in_range(
                 order.kind, order.size > 0, order.created.price, high, low
             ):
@@ -301,15 +328,14 @@ class SimulatedBroker(bt.BrokerBase):
         orders = sorted(
             market.working, key=lambda order: (order.role != "entry", order.exectype != order.Stop)
         )
-        trip = market.trip
-        if self._finer_bars is None or trip is None or len(trip.protection) < 2:
+        if self._finer_bars is None or not market.position.size:
             return orders
-        prices = {order.exectype: order.created.price for order in trip.protection}
-        if len(prices) == 2 and self._finer_bars.target_comes_first(
+        resting = [order for order in orders if order in market.open_trip.protection]
+        if [order.kind for order in resting] == ["stop", "limit"] and self._finer_bars.target_comes_first(
             market.bar,
             is_long=market.position.size > 0,
-            stop=prices[bt.Order.Stop],
-            target=prices[bt.Order.Limit],
+            stop=resting[0].created.price,
+            target=resting[1].created.price,
         ):
             orders.reverse()
         return orders
@@ -363,23 +389,25 @@ class SimulatedBroker(bt.BrokerBase):
     def _adjust_siblings(self, market: Market, trip: RoundTrip, order: SimulatedOrder) -> None:
         """Keep protection at exactly the open units, and end the round trip when it is flat."""
         position = market.position.size
-        if order is trip.entry:
-            for protective in trip.protection:
-                protective.resize(-position)
-            return
         if position:
             for protective in trip.protection:
                 if protective is not order and protective.alive():
-                    protective.resize(-position)
+                    protective.resize(protective.executed.size - position)
             return
-        self._cancel_protection(market, trip)
+        self._cancel_rest(market)
         self.gate.on_trade_closed(market.opened_at(), trip.net_pnl)
         market.trip = None
 
-    def _cancel_protection(self, market: Market, trip: RoundTrip) -> None:
-        for protective in trip.protection:
-            if protective in market.working:
-                self._log.cancel(market, protective)
+    def _end_if_unfilled(self, market: Market, order: SimulatedOrder) -> None:
+        """End the round trip of an entry that ended without a fill."""
+        if market.trip is not None and order is market.trip.entry and not order.executed.size:
+            self._cancel_rest(market)
+            market.trip = None
+
+    def _cancel_rest(self, market: Market) -> None:
+        """Cancel whatever still works: no position, no resting order."""
+        for order in tuple(market.working):
+            self._log.cancel(market, order)
 
     # -- limits that flatten ---------------------------------------------------------------------
 

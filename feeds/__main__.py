@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from feeds.calendar import TradingCalendar
 from feeds.clock import WallClock
-from feeds.errors import MuhuratError, SettingsError
+from feeds.command_line import run_command
+from feeds.errors import SettingsError
 
 __all__ = ["main"]
 
@@ -20,11 +20,7 @@ _READERS_HELP = "form of a vendor's file without a header; found from its first 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, 2 for wrong arguments, 3 for wrong data."""
     options = _parser().parse_args(arguments)
-    try:
-        return _run(options)
-    except MuhuratError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    return run_command(lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -141,4 +137,4 @@ def _extra_sessions(given: Sequence[tuple[dt.date, str]]) -> dict[dt.date, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

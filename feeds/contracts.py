@@ -118,6 +118,12 @@ def expiry_of(underlying: str, month: str, calendar: TradingCalendar) -> dt.date
     year, number = (int(part) for part in month.split("-"))
     day = dt.date(year, number, month_calendar.monthrange(year, number)[1])
     day -= _DAY * ((day.weekday() - weekday) % 7)
+    if day > calendar.last_date:
+        raise DataError(
+            f"the {underlying} contract of {month} expires after the calendar ends on {calendar.last_date}, "
+            "expected bars up to the expiry before it; end them earlier (--to), set market.lot_size, "
+            "market.tick_size and market.freeze_quantity, or update the project"
+        )
     while not _may_expire(day, calendar):
         day -= _DAY
     return day

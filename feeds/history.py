@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from array import array
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import backtrader as bt
 import numpy as np
@@ -65,8 +65,8 @@ class HistoryFeed(bt.feed.DataBase):
     every extra numeric column of the frame. Use :func:`make_history_feed` to create one.
     """
 
-    lines = ("complete",)
-    params = (("columns", None), ("opened_us", None), ("closed_us", None))
+    lines: ClassVar[Any] = ("complete",)
+    params: ClassVar[Any] = (("columns", None), ("opened_us", None), ("closed_us", None))
 
     def start(self) -> None:
         """Begin at the first bar."""

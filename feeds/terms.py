@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from feeds.calendar import TradingCalendar
 from feeds.contracts import contract_for, margin_percent_of
+from feeds.errors import SettingsError
 from feeds.settings import MarketSettings
 
 __all__ = ["ContractTerms", "DatedTerms"]
@@ -68,6 +69,11 @@ class DatedTerms:
             lot = contract.lot if lot == "dated" else lot
             tick = contract.tick if tick == "dated" else tick
             freeze = contract.freeze_quantity or 0 if freeze == "dated" else freeze
+        if 0 < freeze < lot:
+            raise SettingsError(
+                f"market.freeze_quantity: found {freeze} units on {day}, expected at least the lot of {lot}; "
+                "give that much, or 0 for no limit"
+            )
         if margin == "dated":
             margin = margin_percent_of(market.instrument, day)
         largest = freeze // lot * lot if freeze else math.inf

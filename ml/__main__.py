@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from feeds.clock import WallClock
-from feeds.errors import DataError, MuhuratError
+from feeds.command_line import run_command
+from feeds.errors import DataError
 from feeds.settings import make_calendar
 from feeds.show import print_line, print_table
 from ml.command_settings import CommandSettings, read_settings
 
+if TYPE_CHECKING:
+    from feeds.sources.files import LoadedBars
+
 __all__ = ["main"]
-
-
-class _Bars(NamedTuple):
-    frame: pd.DataFrame
-    source: str
-    sha256: str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,16 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 done, 2 arguments or settings, 3 data or a damaged model, 1 anything else.
+        Exit code: 0 done, 2 arguments or settings, 3 data or a damaged model, 130 interrupted, 1 anything
+        else.
     """
     options = _parser().parse_args(arguments)
-    try:
-        settings = read_settings(options.settings)
-        options.command(options, settings)
-    except MuhuratError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    return 0
+
+    def work() -> int:
+        options.command(options, read_settings(options.settings))
+        return 0
+
+    return run_command(work)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         "evaluate", _evaluate, "Judge the settings walk-forward, or a stored model on bars new to it."
     )
     for with_data in (train, evaluate):
-        with_data.add_argument("--data", metavar="FILE|DIR|synthetic", help="bars; data.source without it")
+        with_data.add_argument(
+            "--data", metavar="FILE|DIR|store|synthetic", help="bars; data.source without it"
+        )
     train.add_argument("--promote", action="store_true", help="put the new model into use")
     evaluate.add_argument("--model", metavar="VERSION", help="a stored version, or champion")
     add("list", _list, "List the stored models.")
@@ -99,7 +96,7 @@ def _train(options: argparse.Namespace, settings: CommandSettings) -> None:
         first_bar=bars.frame.index[0],
         last_bar=bars.frame.index[-1],
         bars=len(bars.frame),
-        bar_minutes=settings.data.bar_minutes,
+        bar_minutes=bars.bar_minutes,
         trained_until=report.train_last,
         valid_from=report.test_first,
         features=trained.predictor.features.names,
@@ -131,7 +128,7 @@ def _evaluate(options: argparse.Namespace, settings: CommandSettings) -> None:
     _print_windows(train(bars.frame, settings.ml, "walkforward", progress).windows)
 
 
-def _evaluate_stored(version: str, bars: _Bars, settings: CommandSettings) -> None:
+def _evaluate_stored(version: str, bars: LoadedBars, settings: CommandSettings) -> None:
     import numpy as np
 
     from ml.evaluation import evaluate
@@ -203,33 +200,14 @@ def _rollback(_: argparse.Namespace, settings: CommandSettings) -> None:
     print_line(f"{ModelRegistry(settings.ml.registry).rollback()} is the champion again")
 
 
-def _load(source: str | None, settings: CommandSettings) -> _Bars:
-    from feeds.bars import aggregate
-    from feeds.sources.files import load_bars
-    from feeds.sources.synthetic import make_bars
+def _load(source: str | None, settings: CommandSettings) -> LoadedBars:
+    from feeds.sources.chosen import in_bar_minutes, load_chosen
 
-    data = settings.data
-    source = source or data.source
+    data = settings.data if source is None else settings.data.model_copy(update={"source": source})
     calendar = make_calendar(settings.market)
-    if source == "synthetic":
-        frame = make_bars(data.synthetic, calendar, settings.market.instrument)
-        minutes, digest = (
-            1,
-            hashlib.sha256(pd.util.hash_pandas_object(frame).to_numpy().tobytes()).hexdigest(),
-        )
-    else:
-        loaded = load_bars(
-            source, calendar=calendar, timezone=data.timezone, calendar_mismatch=data.calendar_mismatch
-        )
-        frame, minutes, digest = loaded.frame, loaded.bar_minutes, loaded.sha256
-    if minutes != data.bar_minutes:
-        if minutes != 1:
-            raise DataError(
-                f"found {minutes}-minute bars in {source}, expected 1- or {data.bar_minutes}-minute bars; "
-                f"set data.bar_minutes to {minutes} or give finer bars"
-            )
-        frame = aggregate(frame, data.bar_minutes, calendar)
-    return _Bars(frame, source, digest)
+    loaded = load_chosen(data, settings.market.instrument, calendar)
+    frame = in_bar_minutes(loaded.frame, loaded.bar_minutes, data.bar_minutes, loaded.source, calendar)
+    return loaded._replace(frame=frame, bar_minutes=data.bar_minutes)
 
 
 _FIGURES = [">rows", ">accuracy", ">log-loss", ">of base rates", ">Brier"]

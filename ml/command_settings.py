@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from feeds.errors import SettingsError
 from feeds.settings import DataSettings, MarketSettings
+from feeds.settings_file import read_settings_file
 from ml.settings import MlSettings
 
 __all__ = ["CommandSettings", "read_settings"]
@@ -33,29 +34,21 @@ def read_settings(path: Path | None) -> CommandSettings:
     Raises
     ------
     SettingsError
-        If it cannot be read, or a value is unknown, of the wrong type or out of range.
+        If it cannot be read, a value is unknown, of the wrong type or out of range, or the name of a section
+        is nearly one of these.
     """
-    if path is None:
-        return CommandSettings()
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"cannot read settings file {path}: {error}; give another with --settings"
-        ) from error
-    except yaml.YAMLError as error:
-        raise SettingsError(
-            f"settings file {path} is not YAML: {str(error).splitlines()[0]}; mend it"
-        ) from error
-    if not isinstance(tree, dict):
-        raise SettingsError(
-            f"found {type(tree).__name__} in settings file {path}, expected sections with keys"
-        )
+    tree = {} if path is None else read_settings_file(path)
+    own = list(CommandSettings.model_fields)
+    for name in tree:
+        # A section of another command is none of ours; a misspelt one would leave its defaults in silence.
+        meant = get_close_matches(str(name).lower(), own, n=1, cutoff=0.6)
+        if name not in own and meant:
+            raise SettingsError(f"settings file {path}: unknown section {name!r}; did you mean {meant[0]!r}?")
     try:
         return CommandSettings.model_validate(tree)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in problem["loc"])
         raise SettingsError(
-            f"settings file {path}: {name}: {problem['msg']}, found {problem['input']!r}"
+            f"settings file {path}: {name}: {problem['msg']}, found {problem['input']!r}; correct it"
         ) from error

@@ -244,8 +244,10 @@ class ModelRegistry:
         return f"known: {', '.join(versions)}" if versions else "train one with `python -m ml train`"
 
     def _newest_number(self) -> int:
-        versions = self.versions()
-        return _number(versions[-1]) if versions else 0
+        # Anything of that name is taken, also what is no version: a stray file must not stop the search.
+        return max(
+            (_number(path.name) for path in self.root.iterdir() if _VERSION.fullmatch(path.name)), default=0
+        )
 
     def _check_files(self, card: ModelCard, folder: Path) -> None:
         if not card.files:

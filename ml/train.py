@@ -17,9 +17,9 @@ from ml.features import FeatureSet
 from ml.labels import Labels
 from ml.models import Model
 from ml.predict import CLASSES, ModelWindow, Predictor
-from ml.splits import ChronologicalSplit, Splitter
+from ml.splits import Splitter
 
-__all__ = ["MakeModel", "OnProgress", "WalkForward", "WindowReport", "train_once", "walk_forward"]
+__all__ = ["MakeModel", "OnProgress", "WalkForward", "WindowReport", "walk_forward"]
 
 MakeModel = Callable[[], Model]
 OnProgress = Callable[[int, int], None]
@@ -168,21 +168,6 @@ def walk_forward(
             on_progress(len(reports), len(windows))
     predictor = Predictor(features, _model_windows(models, reports))
     return WalkForward(probabilities, tuple(reports), tuple(models), predictor)
-
-
-def train_once(
-    frame: pd.DataFrame,
-    features: FeatureSet,
-    labels: Labels,
-    make_model: MakeModel,
-    *,
-    split: ChronologicalSplit,
-) -> WalkForward:
-    """Train one model on the older part of the bars and judge it on the newer one.
-
-    Parameters are those of :func:`walk_forward`; the result has one window.
-    """
-    return walk_forward(frame, features, labels, split, make_model, workers=1)
 
 
 def _fit_window(

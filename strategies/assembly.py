@@ -132,6 +132,7 @@ def _add_strategy(
             square_off=section.square_off,
             last_entry_before_close_minutes=section.last_entry_before_close_minutes,
             square_off_before_close_minutes=section.square_off_before_close_minutes,
+            bar_minutes=settings.data.bar_minutes,
         ),
         sizer=sizer,
         plugin=plugin_settings(section.name, strategy, section.parameters),

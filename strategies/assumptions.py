@@ -32,24 +32,28 @@ def assumptions(settings: Settings) -> list[str]:
     filled = (
         "Orders fill whole, whatever the bar's volume was."
         if broker.max_percent_of_volume == 0
-        else f"Orders take at most {broker.max_percent_of_volume:g} % of a bar's volume and wait for the rest."
+        else f"Orders take at most {broker.max_percent_of_volume:g} % of a bar's volume; the rest waits."
     )
     return [
-        f"A decision is taken at the close of a {minutes}-minute bar and fills no earlier than the next bar's open.",
+        f"A decision is taken at the close of a {minutes}-minute bar and fills no earlier than the next "
+        "bar's open.",
         "A stop fills when it is touched; a gap through it fills at the open. "
         "A target fills at its price, or at the open when that is better.",
         "Stop and target are live from the fill on, the entry bar included; "
         f"when one bar touches both, {both}.",
-        f"Market and stop orders are worsened {size} on each side, even beyond the bar's range; targets are not.",
+        f"Market and stop orders are worsened {size} on each side, even beyond the bar's range; "
+        "targets are not.",
         f"Market orders arrive after {broker.latency_ms:g} ms and lose half the bar's range times the square "
-        "root of that part of the bar.",
+        "root of that part of the bar."
+        if broker.latency_ms
+        else "Market orders arrive at once.",
         f"Charges are {charges}.",
         filled,
-        f"Stop at {strategy.stop_atr:g} and target at {strategy.target_atr:g} times ATR({strategy.atr_period_bars}) "
-        "from the signal bar's close.",
+        f"Stop at {strategy.stop_atr:g} and target at {strategy.target_atr:g} times "
+        f"ATR({strategy.atr_period_bars}) from the signal bar's close.",
         f"No entry is decided at or after {strategy.last_entry:%H:%M} or in the last "
         f"{strategy.last_entry_before_close_minutes} minutes; the square-off is decided at "
-        f"{strategy.square_off:%H:%M} or {strategy.square_off_before_close_minutes} minutes before the close; "
-        "nothing is meant to be held overnight.",
+        f"{strategy.square_off:%H:%M} or {strategy.square_off_before_close_minutes} minutes before "
+        "the close; nothing is meant to be held overnight.",
         "Interest on cash, income tax and the cost of a bad connection are left out.",
     ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -145,7 +145,7 @@ def _analyse(
         trials=earlier,
         settings=settings.report,
     )
-    _record_trial(settings, identity, analysis.metrics["sharpe"])
+    _record_trial(settings, bars, identity, analysis.metrics["sharpe"])
     return RunResult(
         **analysis._asdict(),
         instrument=settings.market.instrument,
@@ -193,18 +193,22 @@ def _warnings(bars: RunBars, fills: list[Fill]) -> list[str]:
 
 
 def _earlier_trials(request: BacktestRequest, bars: RunBars) -> tuple[list[float], str]:
-    """Return the Sharpe ratios of the other trials on record, and what identifies this one."""
+    """Return the Sharpe ratios of the other trials on the same data, and what identifies this one."""
     identity = trial_id(request.settings, bars, request.model)
-    latest = {trial.get("id"): trial for trial in ModelRegistry(request.settings.ml.registry).trials()}
+    trials = ModelRegistry(request.settings.ml.registry).trials()
+    latest = {trial.get("id"): trial for trial in trials if trial.get("data") == bars.info["sha256"]}
     latest.pop(identity, None)
     return [float(trial["sharpe"]) for trial in latest.values() if trial.get("sharpe") is not None], identity
 
 
-def _record_trial(settings: Settings, identity: str, sharpe: Any) -> None:  # noqa: ANN401 # a metric or None
-    registry = ModelRegistry(settings.ml.registry)
-    trial = {"id": identity, "strategy": settings.strategy.name, "sharpe": sharpe}
-    if trial not in registry.trials():
-        registry.record_trial(trial)
+def _record_trial(settings: Settings, bars: RunBars, identity: str, sharpe: object) -> None:
+    trial = {
+        "id": identity,
+        "data": bars.info["sha256"],
+        "strategy": settings.strategy.name,
+        "sharpe": sharpe,
+    }
+    ModelRegistry(settings.ml.registry).record_trial(trial)
 
 
 def _with_timing(result: RunResult, seconds: dict[str, float]) -> RunResult:

@@ -12,6 +12,7 @@ import backtrader as bt
 import numpy as np
 import numpy.typing as npt
 
+from feeds.errors import MuhuratError
 from feeds.section import Section
 from strategies.indicators import AverageTrueRange
 from strategies.settings_section import StrategySettings
@@ -83,8 +84,9 @@ class IntradayStrategy(bt.Strategy):
         self._settings = settings
         self._windows = windows
         self._sizer_units: Sizer = self.p.sizer
-        self._entry_ref = 0
+        self._entry: Any = None  # an order of the broker in use, None unless it is working
         self._exit_ref = 0
+        self._held_since = 0  # ordinal of the day
         self._protection: list[Any] = []
         self._next_flat = self._next_holding = np.zeros(0, dtype=np.int64)
         self.atr = self.make_atr()
@@ -124,13 +126,20 @@ class IntradayStrategy(bt.Strategy):
         window = self._windows.of(day)
         position = self.broker.getposition(self.data).size
         if position:
+            self._held_since = self._held_since or day
             if not self._exit_ref:
-                if minute >= window.square_off:
+                # Held from an earlier day only where that day's bars ended before the square-off
+                if minute >= window.square_off or day != self._held_since:
                     self._leave("square_off", position)
                 elif self.wants_exit():
                     self._leave("signal", position)
             return
-        if self._entry_ref or minute >= window.last_entry or not self.data.complete[0]:
+        self._held_since = 0
+        if self._entry is not None:
+            if minute >= window.square_off:
+                self.cancel(self._entry)
+            return
+        if minute >= window.last_entry or not self.data.complete[0]:
             return
         decision = self.decide()
         if decision is not None:
@@ -139,9 +148,11 @@ class IntradayStrategy(bt.Strategy):
     def notify_order(self, order: Any) -> None:  # noqa: ANN401 # an order of the broker in use
         """Keep track of which of our orders are still working."""
         if order.alive():
+            if order.leaves_at_market:  # ours, or a limit of the broker closes the position
+                self._exit_ref = order.ref
             return
-        if order.ref == self._entry_ref:
-            self._entry_ref = 0
+        if self._entry is not None and order.ref == self._entry.ref:
+            self._entry = None
         elif order.ref == self._exit_ref:
             self._exit_ref = 0
             if order.status != order.Completed:
@@ -149,10 +160,15 @@ class IntradayStrategy(bt.Strategy):
 
     def _enter(self, decision: Decision) -> None:
         atr = self.atr[0]
-        if not atr > 0:  # NaN during warm-up
+        if not 0 < atr < math.inf:  # NaN during warm-up
             return
         close = self.data.close[0]
         side = decision.side
+        if side not in (1, -1):
+            raise MuhuratError(
+                f"strategy {type(self).__name__}: decide() answered side {side!r}, expected +1 or -1; "
+                "answer None for no entry"
+            )
         stop_points = self._settings.stop_atr * atr
         units = self._sizer_units.units(
             day=int(self.data.datetime[0]),
@@ -170,7 +186,7 @@ class IntradayStrategy(bt.Strategy):
         }
         place, protect = (self.buy, self.sell) if side > 0 else (self.sell, self.buy)
         entry = place(size=units, exectype=bt.Order.Market, transmit=False, role="entry", **facts)
-        self._entry_ref = entry.ref
+        self._entry = entry
         stop = protect(
             size=units, exectype=bt.Order.Stop, price=close - side * stop_points,
             parent=entry, transmit=False, role="stop",
@@ -199,7 +215,8 @@ class IntradayStrategy(bt.Strategy):
         entries, exits = self.entry_bars(), self.exit_bars()
         everywhere = np.ones(len(times), dtype=bool)
         flat = everywhere if entries is None else entries & entry_allowed & complete
-        holding = everywhere if exits is None else exits | square_off
+        another_day = np.append(False, np.diff(np.floor(times)) != 0)
+        holding = everywhere if exits is None else exits | square_off | another_day
         self._next_flat, self._next_holding = _next_true(flat), _next_true(holding)
 
     def next_acting_bar(self, bar: int) -> int:

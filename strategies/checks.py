@@ -28,7 +28,7 @@ def check_before_loading(settings: Settings, model: str) -> None:
     settings : Settings
         Everything.
     model : str
-        ``walkforward``, ``train`` or a stored version; looked at if the strategy asks a model.
+        ``walkforward``, ``train`` or a stored version.
 
     Raises
     ------
@@ -44,6 +44,10 @@ def check_before_loading(settings: Settings, model: str) -> None:
     registry = ModelRegistry(settings.ml.registry)
     registry.trials()
     _check_writable(Path(settings.ml.registry))
+    if not strategy.needs_model and model != _MODES[0]:
+        raise SettingsError(
+            f"--model {model}: strategy {section.name} asks no model; leave --model out, or choose --strategy ml"
+        )
     if strategy.needs_model:
         features = FeatureSet(settings.ml.features)
         if model not in _MODES:

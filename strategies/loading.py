@@ -72,6 +72,11 @@ def load_run_bars(
     loaded = _load(settings, calendar)
     chosen = _in_range(loaded.frame, first, last, loaded.info["source"])
     wanted_minutes = settings.data.bar_minutes
+    if settings.data.detail == "1minute" and loaded.bar_minutes != _MINUTE:
+        raise DataError(
+            f"{loaded.info['source']}: data.detail is 1minute, expected 1-minute bars, found bars of "
+            f"{loaded.bar_minutes} minutes; give 1-minute bars, or --set data.detail=none"
+        )
     frame = _to_size(chosen, loaded.bar_minutes, wanted_minutes, loaded.info["source"], calendar)
     return RunBars(
         frame, chosen if loaded.bar_minutes == _MINUTE else None, loaded.info | _describe(frame, calendar)
@@ -152,7 +157,9 @@ def _describe(frame: pd.DataFrame, calendar: TradingCalendar) -> dict[str, Any]:
 
 
 def _frame_sha256(frame: pd.DataFrame) -> str:
-    digest = hashlib.sha256(frame.index.to_numpy().tobytes())
+    # A tz-aware index as an array would be objects, and their bytes addresses: take the numbers behind it.
+    digest = hashlib.sha256(pd.DatetimeIndex(frame.index).as_unit("us").asi8.tobytes())
     for name in frame.columns:
+        digest.update(str(name).encode())
         digest.update(np.ascontiguousarray(frame[name].to_numpy()).tobytes())
     return digest.hexdigest()

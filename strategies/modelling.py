@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -15,12 +16,23 @@ from ml.factory import train
 from ml.features import FeatureSet
 from ml.predict import Predictor
 from ml.registry import ModelRegistry
-from ml.settings import MlSettings
+from ml.settings import LabelSettings, MlSettings
 from ml.train import OnProgress, WalkForward
 from strategies.loading import RunBars
+from strategies.plugins import load_strategy
 from strategies.settings import Settings
 
 __all__ = ["PreparedModel", "prepare_model", "trial_id"]
+
+
+# Where things lie and how many work at once makes no other trial.
+_SHAPES_TRADES: Any = {
+    "market": True,
+    "data": {"bar_minutes", "detail"},
+    "strategy": True,
+    "broker": True,
+    "risk": True,
+}
 
 
 class PreparedModel(NamedTuple):
@@ -94,17 +106,20 @@ def prepare_model(
 
 def trial_id(settings: Settings, bars: RunBars, choice: str) -> str:
     """Return what identifies a trial: the same settings on the same bars are one trial, however often run."""
-    parts = {
+    parts: dict[str, Any] = {
         "bars": [bars.info["sha256"], bars.info["first"], bars.info["last"]],
-        "model": choice,
-        "settings": settings.model_dump(mode="json", include={"market", "ml", "strategy", "broker", "risk"}),
+        "settings": settings.model_dump(mode="json", include=_SHAPES_TRADES),
     }
+    if load_strategy(settings.strategy.name).needs_model:
+        parts["model"] = [choice, settings.ml.model_dump(mode="json", exclude={"registry", "workers"})]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _trained(settings: Settings, result: WalkForward, more: dict[str, Any]) -> PreparedModel:
     windows = [window.as_dict() for window in result.windows]
-    return PreparedModel(result.predictor, result.windows[0].test_first, _info(settings.ml) | more, windows)
+    ml = settings.ml
+    info = _info(ml.model.kind, ml.features, ml.label) | more
+    return PreparedModel(result.predictor, result.windows[0].test_first, info, windows)
 
 
 def _stored(settings: Settings, bars: RunBars, version: str) -> PreparedModel:
@@ -119,14 +134,14 @@ def _stored(settings: Settings, bars: RunBars, version: str) -> PreparedModel:
     last = pd.DatetimeIndex(bars.frame.index)[-1]
     if last < card.valid_from:
         raise DataError(
-            f"model {card.version} was trained on bars up to {card.trained_until:%Y-%m-%d} and may judge from "
-            f"{card.valid_from:%Y-%m-%d}, the bars end on {last:%Y-%m-%d}; give newer bars or another model"
+            f"model {card.version} was trained on bars up to {card.trained_until:%Y-%m-%d} and may judge "
+            f"from {card.valid_from:%Y-%m-%d}, the bars end on {last:%Y-%m-%d}; "
+            "give newer bars or another model"
         )
-    info = _info(settings.ml) | {
+    info = _info(card.kind, card.features, LabelSettings.model_validate(card.label)) | {
         "version": card.version,
         "trained_until": card.trained_until.isoformat(),
-        "label": card.label,
-        "split": card.split,
+        "split": f"stored: trained on bars up to {card.trained_until:%Y-%m-%d}, judges later ones",
     }
     return PreparedModel(stored.predictor(features), card.valid_from, info, [])
 
@@ -159,14 +174,13 @@ def _store(settings: Settings, bars: RunBars, result: WalkForward, now: dt.datet
     return registry.save(model, card)
 
 
-def _info(settings: MlSettings) -> dict[str, Any]:
-    label = settings.label
+def _info(kind: str, features: Sequence[str], label: LabelSettings) -> dict[str, Any]:
     text = (
         f"return over {label.horizon_bars} bars beyond ±{label.threshold_percent:g} %"
         if label.kind == "horizon"
         else label.kind
     )
-    return {"name": settings.model.kind, "features": list(settings.features), "label": text}
+    return {"name": kind, "features": list(features), "label": text}
 
 
 def _split_text(settings: MlSettings) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from pydantic import ValidationError
@@ -43,12 +43,22 @@ def load_strategy(name: str) -> type[IntradayStrategy]:
             form = "; a class of your own is package.module:Class" if "." in name else ""
             known = did_you_mean(name, [*SHIPPED, *installed])
             raise SettingsError(f"unknown strategy {name!r}{known}{form}")
-        strategy = installed[name].load()
+        strategy = _load_entry_point(installed[name])
     if not (isinstance(strategy, type) and issubclass(strategy, IntradayStrategy)):
         raise SettingsError(
             f"strategy {name!r} is {strategy!r}, expected a subclass of strategies.base.IntradayStrategy"
         )
     return strategy
+
+
+def _load_entry_point(point: EntryPoint) -> Any:  # noqa: ANN401 # checked by the caller
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(
+            f"strategy {point.name!r}: its installed package points to {point.value}, which cannot be loaded "
+            f"({error}); install it again"
+        ) from error
 
 
 def plugin_settings(

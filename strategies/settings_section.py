@@ -17,7 +17,7 @@ class StrategySettings(Section):
 
     name: str = Field(
         "ml",
-        description="Strategy plugin: a shipped name, a dotted path (package.module:Class) or an entry point.",
+        description="Strategy plugin: a shipped name, package.module:Class of your own, or an entry point.",
     )
     parameters: dict[str, Any] = Field(
         default_factory=dict, description="Settings of the plugin itself, see the plugin's Settings class."

@@ -50,6 +50,9 @@ class DayWindows:
     last_entry_before_close_minutes, square_off_before_close_minutes : int
         Minutes before the session's close that hold on every day, so that a one-hour Muhurat session
         ends flat too.
+    bar_minutes : int
+        Length of the bars. What is decided on a session's last bar fills on the next morning, so the
+        square-off is decided on the last but one at the latest, and no entry after it.
     """
 
     def __init__(
@@ -60,12 +63,14 @@ class DayWindows:
         square_off: dt.time,
         last_entry_before_close_minutes: int,
         square_off_before_close_minutes: int,
+        bar_minutes: int,
     ) -> None:
         self._calendar = calendar
         self._last_entry = _minute_of_day(last_entry)
         self._square_off = _minute_of_day(square_off)
         self._last_entry_before_close = last_entry_before_close_minutes
         self._square_off_before_close = square_off_before_close_minutes
+        self._bar_minutes = bar_minutes
         self._known: dict[int, DayWindow] = {}
 
     def of(self, day: int) -> DayWindow:
@@ -82,14 +87,19 @@ class DayWindows:
         open_minute, close_minute = (
             _minute_of_day(moment.time()) for moment in (session.open, session.close)
         )
-        if self._last_entry <= open_minute:  # an evening session has only its own close
-            return DayWindow(
-                close_minute - self._last_entry_before_close, close_minute - self._square_off_before_close
-            )
-        return DayWindow(
-            min(self._last_entry, close_minute - self._last_entry_before_close),
-            min(self._square_off, close_minute - self._square_off_before_close),
-        )
+        last_entry = close_minute - self._last_entry_before_close
+        square_off = min(close_minute - self._square_off_before_close, self._last_decision(session))
+        if self._last_entry > open_minute:  # an evening session has only its own close
+            last_entry = min(last_entry, self._last_entry)
+            square_off = min(square_off, self._square_off)
+        return DayWindow(min(last_entry, square_off), square_off)
+
+    def _last_decision(self, session: Session) -> int:
+        """Return the close of the session's last bar but one; the open where there is but one."""
+        *earlier, (start, end) = session.segments
+        first, last = _minute_of_day(start.time()), _minute_of_day(end.time())
+        boundary = first + (last - first - 1) // self._bar_minutes * self._bar_minutes
+        return _minute_of_day(earlier[-1][1].time()) if boundary == first and earlier else boundary
 
     def flags(self, times: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Return on which bars an entry may be decided, and on which a square-off is due.

@@ -191,6 +191,11 @@ def test_days_after_the_calendar_end(refuse):
     assert "the calendar, which ends on 2026-12-31, has only 4 sessions" in line
 
 
+def test_days_after_the_last_expiry_of_the_calendar(refuse):
+    line = refuse(3, "--set", "data.synthetic.first_date=2026-12-14", *SMALL)
+    assert "the NIFTY contract of 2027-01 expires after the calendar ends on 2026-12-31" in line
+
+
 def test_days_before_the_calendar_begins(refuse):
     assert "the calendar knows" in refuse(3, "--set", "data.synthetic.first_date=2009-01-01", *SMALL)
 
@@ -357,6 +362,11 @@ def test_a_model_that_does_not_exist(refuse, models):
     assert "no model 'v0009'" in refuse(2, "--model", "v0009")
     assert "known: v0001" in refuse(2, "--model", "v0009")
     assert "no champion" in refuse(2, "--model", "champion")
+
+
+def test_a_model_for_a_strategy_that_asks_none(refuse):
+    line = refuse(2, "--strategy", "ema_cross", "--model", "v0001")
+    assert "--model v0001: strategy ema_cross asks no model; leave --model out" in line
 
 
 def test_a_model_word_that_is_mistyped(refuse):

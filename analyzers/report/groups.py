@@ -106,15 +106,16 @@ def rule_counts(rules: Sequence[tuple[str, str]], events: Sequence[OrderEvent]) 
 
 
 def pooled_windows(windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return one window made of all: summed confusion, calibration by bin, mean importance."""
+    """Return one window made of all: summed confusion, calibration by tenths, mean importance."""
     pooled: dict[str, Any] = {}
     confusions = [window["confusion"] for window in windows if window.get("confusion")]
     if confusions:
         pooled["confusion"] = np.sum(np.asarray(confusions), axis=0).tolist()
-    bins: dict[float, list[float]] = {}
+    bins: dict[int, list[float]] = {}
     for window in windows:
         for point in window.get("calibration") or ():
-            total = bins.setdefault(round(float(point["predicted"]), 1), [0.0, 0.0, 0.0])
+            tenth = int(10.0 * float(point["predicted"]) + 1e-9)  # a mean may lie a rounding below its tenth
+            total = bins.setdefault(tenth, [0.0, 0.0, 0.0])
             total[0] += point["predicted"] * point["count"]
             total[1] += point["observed"] * point["count"]
             total[2] += point["count"]

@@ -43,7 +43,7 @@ class DailyLoss:
 
     def breached(self, state: AccountState) -> str:
         """Return why the day is over, empty while it is not."""
-        result = state.realised_today + state.open_size * (state.last_price - state.open_price)
+        result = state.realised_today + state.unrealised - state.carried_profit
         if result >= 0.0:
             return ""
         limit = self._limit(state)

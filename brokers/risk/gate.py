@@ -116,6 +116,7 @@ class RiskGate:
             raise DataError(msg)
         state.day = day
         state.day_start_equity = state.equity
+        state.carried_profit = state.unrealised
         state.entries_today = 0
         state.realised_today = 0.0
         state.halted_by = state.halted = ""

@@ -22,7 +22,7 @@ class EntryRequest(NamedTuple):
     size : float
         Units, positive long, negative short.
     price : float
-        Last traded price, index points.
+        Last traded price, index points; of a limit or stop entry its own price.
     stop_price, target_price : float or None
         Prices of the protective orders that go with it.
     lot : int
@@ -85,6 +85,8 @@ class AccountState:
         Which rule ended the day for entries, and why; empty while entries are allowed.
     day_start_equity : float
         Cash plus open profit when the day began, rupees: what a daily loss in percent is measured by.
+    carried_profit : float
+        Open profit when the day began, rupees: a position held overnight earned or lost it before.
     """
 
     day: dt.date
@@ -99,6 +101,7 @@ class AccountState:
     halted_by: str = ""
     halted: str = ""
     day_start_equity: float = 0.0
+    carried_profit: float = 0.0
 
     @property
     def unrealised(self) -> float:

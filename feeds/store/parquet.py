@@ -164,11 +164,12 @@ def _merge(stored: pd.DataFrame | None, new: pd.DataFrame, folder: Path) -> tupl
     known = new.index.isin(stored.index)
     overlap = new[known]
     before = stored.loc[overlap.index]
-    other = ~(before.eq(overlap) | (before.isna() & overlap.isna())).all(axis=1).to_numpy()
+    differs = ~(before.eq(overlap) | (before.isna() & overlap.isna()))
+    other = differs.any(axis=1).to_numpy()
     if other.any():
         stamps = ", ".join(f"{stamp:%Y-%m-%d %H:%M}" for stamp in overlap.index[other][:3])
         where = int(np.flatnonzero(other)[0])
-        column = next(name for name in BAR_COLUMNS if before[name].iloc[where] != overlap[name].iloc[where])
+        column = str(differs.iloc[where].idxmax())
         raise DataError(
             f"{int(other.sum())} bars are stored in {folder} with other values, first {stamps} "
             f"({column} {before[column].iloc[where]} stored, {overlap[column].iloc[where]} new); "

@@ -15,7 +15,9 @@ def test_a_finished_run_is_told(tmp_path, capsys):
     told = capsys.readouterr().out
     assert "SYNTHETIC DATA" in told
     assert result.verdict.reason in told
-    assert f"Net profit\t−₹{abs(result.metrics['net_pnl']):,.0f}\t" in told
+    figures = [line.split() for line in told.splitlines()]
+    charged, today = (f"−₹{-metrics['net_pnl']:,.0f}" for metrics in (result.metrics, result.metrics_today))
+    assert ["Net", "profit", charged, today] in figures
     assert result.fingerprint in told
 
 

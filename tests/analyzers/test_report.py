@@ -211,7 +211,10 @@ def test_windows_are_pooled_by_their_counts():
     windows = [
         {
             "confusion": np.eye(3, dtype=int).tolist(),
-            "calibration": [{"predicted": 0.52, "observed": 0.4, "count": 10}],
+            "calibration": [
+                {"predicted": 0.42, "observed": 0.4, "count": 10},
+                {"predicted": 0.52, "observed": 0.5, "count": 7},
+            ],
             "importance": {"a": 1.0},
         },
         {
@@ -223,7 +226,8 @@ def test_windows_are_pooled_by_their_counts():
     pooled = pooled_windows(windows)
     assert pooled["confusion"] == (np.eye(3, dtype=int) + 1).tolist()
     assert pooled["calibration"] == [
-        {"predicted": pytest.approx(0.49), "observed": pytest.approx(0.7), "count": 40}
+        {"predicted": pytest.approx(0.465), "observed": pytest.approx(0.7), "count": 40},
+        {"predicted": pytest.approx(0.52), "observed": pytest.approx(0.5), "count": 7},
     ]
     assert pooled["importance"] == {"a": 0.75, "b": 0.25}
     assert pooled_windows([{}]) == {}

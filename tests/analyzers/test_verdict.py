@@ -87,3 +87,28 @@ def test_a_sure_sharpe_ratio_alone_does_not_make_an_edge():
     assert verdict.gross_low > 0.0
     assert verdict.net_low < 0.0 < verdict.net_high
     assert verdict.label == "edge not supported"
+
+
+def test_trades_that_lose_before_costs_are_not_said_to_be_chance():
+    verdict = judged(make_journal(BARS, edge_points=-20.0))
+    assert verdict.gross_high < 0.0
+    assert "cannot be told from zero" not in verdict.reason
+    assert f"lose ₹{-verdict.gross_per_trade:,.0f} each before costs" in verdict.reason
+
+
+def test_a_gross_edge_after_many_trials_is_not_stated_as_a_fact():
+    """Only the net result is deflated: the best of twenty worthless ideas often has a gross edge."""
+    assert "not corrected" not in judged(make_journal(BARS, edge_points=5.0)).reason
+    assert (
+        "(not corrected for 21 trials)"
+        in judged(make_journal(BARS, edge_points=5.0), trials=[0.1] * 20).reason
+    )
+
+
+@pytest.mark.parametrize(("today", "warned"), [(-1.0, True), (0.0, True), (1.0, False)])
+def test_an_edge_that_todays_charges_would_eat_brings_a_caution(today, warned):
+    verdict = judged(make_journal(BARS, edge_points=20.0), metrics_today={"net_pnl": today})
+    assert verdict.label == "edge supported"
+    assert ("at today's charges" in verdict.caution) == warned
+    unsupported = judged(make_journal(BARS), metrics_today={"net_pnl": today})
+    assert unsupported.caution == ""

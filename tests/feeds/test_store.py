@@ -192,3 +192,11 @@ def test_what_is_not_a_bar_frame_is_refused(store, spoil):
     with pytest.raises(DataError):
         store.append("NIFTY", 1, spoil(frame_of("2016-01-01")))
     assert store.instruments() == []
+
+
+def test_a_conflict_names_the_column_that_differs(store):
+    frame = frame_of("2016-01-01").assign(open_interest=np.nan)
+    store.append("NIFTY", 1, frame)
+    other = frame.assign(complete=False)
+    with pytest.raises(DataError, match=r"\(complete True stored, False new\)"):
+        store.append("NIFTY", 1, other)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
+from feeds.store.parquet import ParquetStore
 from ml.__main__ import main
 from tests.ml.bars import random_bars
 
@@ -74,6 +77,8 @@ def test_what_the_user_can_mend_is_one_line_and_an_exit_code(run, bars, tmp_path
         (("rollback",), {}, 2, "no champion before"),
         (("train", "--data", "absent.csv"), {}, 3, "absent.csv"),
         (("list",), {"ml": {"modell": {}}}, 2, "ml.modell"),
+        (("list",), {"ML": {}}, 2, "unknown section 'ML'; did you mean 'ml'?"),
+        (("list",), {"dta": {}}, 2, "did you mean 'data'?"),
         (("list",), {"ml": {"split": {"train_months": 0}}}, 2, "ml.split.train_months"),
         (("evaluate", "--data", str(bars)), {"ml": ml}, 3, "more than the 24 months"),
         (("evaluate", "--data", str(bars), "--model", "v0001"), {"ml": ml}, 3, "trained on other features"),
@@ -99,8 +104,24 @@ def test_a_model_taught_otherwise_is_not_judged_by_other_labels(run, bars, tmp_p
 
 def test_settings_files_that_cannot_be_read(tmp_path, capsys):
     broken = tmp_path / "broken.yaml"
-    for content in ("a: [", "- 1"):
+    for content in ("a: [", "- 1", "ml: {}\nml: {}"):
         broken.write_text(content)
         assert main(["list", "--settings", str(broken)]) == 2
     assert main(["list", "--settings", str(tmp_path / "absent.yaml")]) == 2
-    assert capsys.readouterr().err.count("\n") == 3
+    assert capsys.readouterr().err.count("\n") == 4
+
+
+def test_the_bars_of_a_store_can_be_trained_on(run, bars, tmp_path):
+    store = ParquetStore(tmp_path / "bars")
+    store.append("NIFTY", 3, pd.read_parquet(bars).assign(complete=True))
+    data = {"source": "store", "store": str(tmp_path / "bars")}
+    assert run("train", data=data)[0] == 0
+    assert run("train", "--data", "store", data=data)[0] == 0
+    assert json.loads(run("show", "v0002")[1])["data_source"] == f"store {tmp_path / 'bars'}"
+
+
+def test_every_command_reads_the_settings_of_the_project(capsys):
+    """Sections of other packages are theirs; none is taken for a misspelt one."""
+    settings = Path(__file__).parents[2] / "settings.yaml"
+    assert main(["list", "--settings", str(settings)]) == 0
+    assert capsys.readouterr().err == ""

@@ -223,3 +223,10 @@ def test_a_card_is_json_of_named_fields(registry, model):
     plain = json.loads((registry.root / "v0001" / "card.json").read_text())
     assert plain["version"] == "v0001"
     assert all(len(digest) == 64 for digest in plain["files"].values())
+
+
+def test_a_stray_file_with_the_name_of_a_version_is_passed_over(registry, model):
+    registry.root.mkdir()
+    (registry.root / "v0001").write_text("not a model")
+    assert registry.save(model, card()) == "v0002"
+    assert registry.versions() == ("v0002",)

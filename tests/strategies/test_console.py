@@ -15,7 +15,9 @@ def test_an_unknown_package_is_one_line_with_a_suggestion(capsys):
 
 
 def test_arguments_reach_the_package(capsys):
-    code = main(["brokers", "charges", "--date", "2026-06-01", "--buy", "25000", "--sell", "25040", "--units", "65"])
+    code = main(
+        ["brokers", "charges", "--date", "2026-06-01", "--buy", "25000", "--sell", "25040", "--units", "65"]
+    )
     assert code == 0
     assert "967.57" in capsys.readouterr().out
 

@@ -15,6 +15,7 @@ def windows(**changes):
         "square_off": dt.time(15, 20),
         "last_entry_before_close_minutes": 30,
         "square_off_before_close_minutes": 10,
+        "bar_minutes": 3,
     }
     return DayWindows(TradingCalendar(), **{**defaults, **changes})
 
@@ -62,3 +63,40 @@ def test_split_times_is_exact_for_every_minute_of_a_day():
     days, minutes = split_times(backtrader_times(index))
     assert (days == dt.date(2024, 6, 3).toordinal()).all()
     assert (minutes == np.arange(1440)).all()
+
+
+@pytest.mark.parametrize(
+    ("bar_minutes", "square_off"),
+    [(1, "15:20"), (5, "15:20"), (10, "15:20"), (15, "15:15"), (60, "15:15"), (125, "13:25")],
+)
+def test_the_square_off_is_decided_on_the_last_bar_but_one_at_the_latest(bar_minutes, square_off):
+    window = windows(bar_minutes=bar_minutes).of(dt.date(2024, 6, 3).toordinal())
+    assert f"{window.square_off // 60:02d}:{window.square_off % 60:02d}" == square_off
+    assert window.last_entry <= window.square_off
+
+
+@pytest.mark.parametrize(
+    ("bar_minutes", "square_off"),
+    [
+        (3, 12 * 60 + 20),
+        (45, 12 * 60 + 15),  # 11:30 to 12:15, 12:15 to 12:30
+        (60, 10 * 60),  # one bar from 11:30 to 12:30, so the first segment's close
+        (120, 10 * 60),
+    ],
+)
+def test_a_broken_session_with_long_bars(bar_minutes, square_off):
+    assert windows(bar_minutes=bar_minutes).of(dt.date(2024, 3, 2).toordinal()).square_off == square_off
+
+
+def test_a_session_of_one_bar_is_not_traded():
+    assert windows(bar_minutes=375).of(dt.date(2024, 6, 3).toordinal()) == (9 * 60 + 15, 9 * 60 + 15)
+
+
+def test_no_entry_after_the_square_off_of_a_short_session():
+    short = windows(last_entry_before_close_minutes=0)
+    assert short.of(dt.date(2024, 11, 1).toordinal()) == (18 * 60 + 50, 18 * 60 + 50)
+
+
+def test_zero_minutes_before_the_close_still_leave_a_bar_to_fill_in():
+    latest = windows(square_off=dt.time(15, 30), square_off_before_close_minutes=0)
+    assert latest.of(dt.date(2024, 6, 3).toordinal()).square_off == 15 * 60 + 27
