@@ -7,13 +7,17 @@ backtrader does, so that a strategy sees the state as it was.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Self
 
 import backtrader as bt
 from backtrader.order import OrderData
 
-__all__ = ["EXECUTION_NAMES", "SimulatedOrder"]
+from feeds.errors import BrokerError
 
+__all__ = ["EXECUTION_NAMES", "SimulatedOrder", "make_order"]
+
+_NOT_SIMULATED = ("plimit", "valid", "oco", "trailamount", "trailpercent")
 EXECUTION_NAMES = {bt.Order.Market: "market", bt.Order.Stop: "stop", bt.Order.Limit: "limit"}
 
 
@@ -108,8 +112,62 @@ class SimulatedOrder(bt.Order, metaclass=_PlainConstruction):
         copy.executed = frozen
         return copy
 
+    def round_to(self, tick: float) -> None:
+        """Round a trigger or limit price to the tick (index points); 0.0 rounds nothing."""
+        if tick and self.exectype != self.Market:
+            # Ten decimals remove the binary dust of the multiplication, ticks have two.
+            self.price = self.created.price = round(round(self.price / tick) * tick, 10)
+
     def resize(self, size: float) -> None:
         """Ask for ``size`` units (signed) instead; what is already filled stays filled."""
         self.size = size
         self.created.size = size
         self.executed.remsize = size - self.executed.size
+
+
+def make_order(ref: int, owner: Any, data: Any, size: float, request: dict[str, Any]) -> SimulatedOrder:  # noqa: ANN401 # backtrader objects
+    """Make an order out of what a strategy asked for.
+
+    Parameters
+    ----------
+    ref : int
+        Number of the order.
+    owner, data
+        The strategy and its feed.
+    size : float
+        Units, positive to buy.
+    request : dict
+        What backtrader's ``buy`` and ``sell`` hand over; unknown names become the order's ``info``.
+
+    Raises
+    ------
+    BrokerError
+        The order is of a kind that is not simulated, or its price is no number.
+    """
+    for name in _NOT_SIMULATED:
+        if request.pop(name, None) is not None:
+            raise BrokerError(
+                f"order with {name!r} on {data._name}: not simulated; "
+                "use market, stop and limit orders without it"
+            )
+    exectype = request.pop("exectype", None)
+    if exectype is not None and exectype not in EXECUTION_NAMES:
+        raise BrokerError(
+            f"order type {bt.Order.ExecTypes[exectype]} on {data._name}: not simulated; "
+            "use Market, Stop or Limit"
+        )
+    price = request.pop("price", None)
+    if price is not None and not math.isfinite(price):
+        raise BrokerError(f"order on {data._name}: the price is {price}, expected a finite number")
+    return SimulatedOrder(
+        ref=ref,
+        owner=owner,
+        data=data,
+        size=size,
+        exectype=exectype,
+        price=price,
+        tradeid=request.pop("tradeid", 0),
+        parent=request.pop("parent", None),
+        transmit=request.pop("transmit", True),
+        info=request,
+    )

@@ -17,17 +17,15 @@ from brokers.finer_bars import FinerBars
 from brokers.journal import Fill, Journal, TradeContext
 from brokers.market import Market
 from brokers.matching import reached_at_open, reached_in_range
-from brokers.order import SimulatedOrder
+from brokers.order import SimulatedOrder, make_order
 from brokers.order_log import OrderLog
 from brokers.risk.gate import RiskGate
 from brokers.risk.rule import ALLOWED, Verdict
 from brokers.round_trip import RoundTrip
-from feeds.errors import BrokerError
 from feeds.terms import ContractTerms
 
 __all__ = ["SimulatedBroker"]
 
-_NOT_SIMULATED = ("plimit", "valid", "oco", "trailamount", "trailpercent")
 _NAN = float("nan")
 
 
@@ -166,34 +164,8 @@ class SimulatedBroker(bt.BrokerBase):
         return market
 
     def _take(self, owner: Any, data: Any, size: float, request: dict[str, Any]) -> SimulatedOrder:  # noqa: ANN401
-        for name in _NOT_SIMULATED:
-            if request.pop(name, None) is not None:
-                raise BrokerError(
-                    f"order with {name!r} on {data._name}: not simulated; "
-                    "use market, stop and limit orders without it"
-                )
-        exectype = request.pop("exectype", None)
-        if exectype not in (None, bt.Order.Market, bt.Order.Stop, bt.Order.Limit):
-            raise BrokerError(
-                f"order type {bt.Order.ExecTypes[exectype]} on {data._name}: not simulated; "
-                "use Market, Stop or Limit"
-            )
-        price = request.pop("price", None)
-        if price is not None and not math.isfinite(price):
-            raise BrokerError(f"order on {data._name}: the price is {price}, expected a finite number")
         self._order_count += 1
-        order = SimulatedOrder(
-            ref=self._order_count,
-            owner=owner,
-            data=data,
-            size=size,
-            exectype=exectype,
-            price=price,
-            tradeid=request.pop("tradeid", 0),
-            parent=request.pop("parent", None),
-            transmit=request.pop("transmit", True),
-            info=request,
-        )
+        order = make_order(self._order_count, owner, data, size, request)
         main = order if order.parent is None else order.parent
         if main is not order and main.ref not in self._held:
             self._log.refuse(
@@ -212,7 +184,8 @@ class SimulatedBroker(bt.BrokerBase):
         main = group[0]
         position = market.position.size
         terms = self._execution.terms(market.day)
-        self._round(group, terms)
+        for order in group:
+            order.round_to(terms.tick)
         if position and (position > 0) != (main.size > 0):
             self._send_exit(market, group)
         else:
@@ -276,16 +249,6 @@ class SimulatedBroker(bt.BrokerBase):
         self.gate.on_entry(now)
         for order in group:
             self._log.accept(market, order, verdict)
-
-    @staticmethod
-    def _round(group: list[SimulatedOrder], terms: ContractTerms) -> None:
-        tick = terms.tick
-        if not tick:
-            return
-        for order in group:
-            if order.exectype != order.Market:
-                # Ten decimals remove the binary dust of the multiplication, ticks have two.
-                order.price = order.created.price = round(round(order.price / tick) * tick, 10)
 
     # -- orders out ------------------------------------------------------------------------------
 
@@ -435,10 +398,7 @@ class SimulatedBroker(bt.BrokerBase):
             return
         trip = market.open_trip
         self._order_count += 1
-        order = SimulatedOrder(
-            ref=self._order_count, owner=trip.entry.owner, data=market.data, size=size, price=None,
-            exectype=None, tradeid=0, parent=None, transmit=True, info={"role": "end_of_data"},
-        )  # fmt: skip
+        order = make_order(self._order_count, trip.entry.owner, market.data, size, {"role": "end_of_data"})
         order.round_trip = trip.number
         self._log.accept(market, order)
         reference = market.close[0]

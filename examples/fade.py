@@ -4,7 +4,7 @@ from strategies.base import Decision, IntradayStrategy, whole_line
 
 
 class Fade(IntradayStrategy):
-    """Stop, target, size, costs, risk rules and the evening's square-off come from the base and the settings."""
+    """Stop, target, size, costs, risk rules and the square-off come from the base and the settings."""
 
     def decide(self):
         """Answer for the bar that has just closed."""

@@ -66,7 +66,7 @@ class TickCounts:
 
     ``late`` ticks are older than the newest one or belong to a closed bar, ``duplicate`` ones report no
     new trade (cumulative quantities only), ``outside`` ones fall into no session, ``invalid`` ones have
-    no positive price or a negative quantity, ``resets`` are cumulative quantities that went down within
+    no positive price or no quantity of 0 or more, ``resets`` are cumulative quantities that went down within
     a day; those are used, but mark their bar incomplete.
     """
 
@@ -128,14 +128,15 @@ class TickBarBuilder:
         """
         if tick.time.tzinfo is None:
             raise DataError(f"found a tick at {tick.time} without a time zone; attach Asia/Kolkata")
+        if not (tick.price > 0 and np.isfinite(tick.price) and 0 <= tick.quantity < np.inf):
+            # Nothing in a broken message is believed, its time least of all: later ticks would be late.
+            self.counts.invalid += 1
+            return []
         if self._not_before is not None and tick.time < self._not_before:
             self.counts.late += 1
             return []
         finished = self.advance(tick.time)
         self._not_before = tick.time
-        if not (tick.price > 0 and np.isfinite(tick.price) and tick.quantity >= 0):
-            self.counts.invalid += 1
-            return finished
         segment = self._segment_of(tick.time)
         units = self._new_units(tick, segment)
         if segment is None:

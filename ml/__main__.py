@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace, settings: CommandSettings) -> None:
-    from ml.card import ModelCard, library_versions
+    from ml.card import training_card
     from ml.factory import train
     from ml.registry import ModelRegistry
 
@@ -87,28 +87,17 @@ def _train(options: argparse.Namespace, settings: CommandSettings) -> None:
     trials = registry.record_trial(
         {"what": "train", "data": bars.sha256, "settings": definition, "log_loss": report.evaluation.log_loss}
     )
-    model = trained.models[-1]
-    card = ModelCard(
-        kind=report.kind,
-        created_at=WallClock().now(),
-        data_source=bars.source,
-        data_sha256=bars.sha256,
-        first_bar=bars.frame.index[0],
-        last_bar=bars.frame.index[-1],
-        bars=len(bars.frame),
+    card = training_card(
+        trained,
+        ml,
+        bars.frame,
         bar_minutes=bars.bar_minutes,
-        trained_until=report.train_last,
-        valid_from=report.test_first,
-        features=trained.predictor.features.names,
-        feature_hash=trained.predictor.features.hash,
-        label=definition["label"],
-        split={"kind": "chronological", **definition["split"]},
-        parameters=definition["model"],
-        metrics=report.as_dict(),
+        source=bars.source,
+        sha256=bars.sha256,
         trials=trials,
-        libraries=library_versions(),
+        created_at=WallClock().now(),
     )
-    version = registry.save(model, card)
+    version = registry.save(trained.models[-1], card)
     if options.promote:
         registry.promote(version)
     _print_windows(trained.windows)

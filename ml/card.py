@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.metadata
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from feeds.errors import ModelError
 from ml.features import FeatureSet
+from ml.settings import MlSettings
+from ml.train import WalkForward
 
-__all__ = ["CARD_FILE", "ModelCard", "check_features", "library_versions", "read_card"]
+__all__ = ["CARD_FILE", "ModelCard", "check_features", "library_versions", "read_card", "training_card"]
 
 CARD_FILE = "card.json"
 
@@ -75,6 +79,60 @@ class ModelCard(BaseModel):
     libraries: dict[str, str]
     version: str = ""
     files: dict[str, str] = {}
+
+
+def training_card(
+    trained: WalkForward,
+    settings: MlSettings,
+    frame: pd.DataFrame,
+    *,
+    bar_minutes: int,
+    source: str,
+    sha256: str,
+    trials: int,
+    created_at: dt.datetime,
+) -> ModelCard:
+    """Return the card of the one model of a chronological training.
+
+    Parameters
+    ----------
+    trained : WalkForward
+        What came of the training; its first window is described.
+    settings : MlSettings
+        What it was trained by.
+    frame : pandas.DataFrame
+        All of its bars, test part included.
+    bar_minutes : int
+        Their length, minutes.
+    source, sha256 : str
+        Where they come from, and their fingerprint.
+    trials : int
+        Trials in the registry, this one included.
+    created_at : datetime
+        Time of storing, aware.
+    """
+    window, features = trained.windows[0], trained.predictor.features
+    definition = settings.model_dump(mode="json")
+    return ModelCard(
+        kind=window.kind,
+        created_at=created_at,
+        data_source=source,
+        data_sha256=sha256,
+        first_bar=frame.index[0],
+        last_bar=frame.index[-1],
+        bars=len(frame),
+        bar_minutes=bar_minutes,
+        trained_until=window.train_last,
+        valid_from=window.test_first,
+        features=features.names,
+        feature_hash=features.hash,
+        label=definition["label"],
+        split={"kind": "chronological", **definition["split"]},
+        parameters=definition["model"],
+        metrics=window.as_dict(),
+        trials=trials,
+        libraries=library_versions(),
+    )
 
 
 def read_card(folder: Path) -> ModelCard:

@@ -54,6 +54,8 @@ def assumptions(settings: Settings) -> list[str]:
         f"No entry is decided at or after {strategy.last_entry:%H:%M} or in the last "
         f"{strategy.last_entry_before_close_minutes} minutes; the square-off is decided at "
         f"{strategy.square_off:%H:%M} or {strategy.square_off_before_close_minutes} minutes before "
-        "the close; nothing is meant to be held overnight.",
+        "the close, and no later than on the last bar but one; an entry that has not filled ends with its "
+        "day. Nothing is meant to be held overnight: where a day's bars end early, the position leaves at "
+        "the next open.",
         "Interest on cash, income tax and the cost of a bad connection are left out.",
     ]

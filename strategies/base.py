@@ -17,9 +17,9 @@ from feeds.section import Section
 from strategies.indicators import AverageTrueRange
 from strategies.settings_section import StrategySettings
 from strategies.sizers import Sizer
-from strategies.windows import DayWindows, split_times
+from strategies.windows import DayWindows
 
-__all__ = ["Decision", "IntradayStrategy", "PluginSettings"]
+__all__ = ["Decision", "IntradayStrategy", "PluginSettings", "whole_line"]
 
 
 class PluginSettings(Section):
@@ -237,6 +237,3 @@ def _next_true(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 def whole_line(line: Any) -> npt.NDArray[np.float64]:  # noqa: ANN401 # a backtrader line
     """Return a copy of a line's whole history, shape (n,)."""
     return np.array(line.array, dtype=np.float64)
-
-
-__all__ += ["split_times", "whole_line"]

@@ -46,7 +46,8 @@ def check_before_loading(settings: Settings, model: str) -> None:
     _check_writable(Path(settings.ml.registry))
     if not strategy.needs_model and model != _MODES[0]:
         raise SettingsError(
-            f"--model {model}: strategy {section.name} asks no model; leave --model out, or choose --strategy ml"
+            f"--model {model}: strategy {section.name} asks no model; leave --model out, "
+            "or choose --strategy ml"
         )
     if strategy.needs_model:
         features = FeatureSet(settings.ml.features)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from feeds.calendar import Session
 
-__all__ = ["DayWindow", "DayWindows", "SessionSource"]
+__all__ = ["DayWindow", "DayWindows", "SessionSource", "split_times"]
 
 _MINUTES_PER_DAY = 1440
 

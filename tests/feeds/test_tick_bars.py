@@ -142,13 +142,21 @@ def test_cumulative_quantity_that_falls_is_counted_and_marks_the_bar():
 
 
 @pytest.mark.parametrize(
-    ("price", "quantity"), [(0, 65), (-1, 65), (math.nan, 65), (math.inf, 65), (100, -1), (100, math.nan)]
+    ("price", "quantity"),
+    [(0, 65), (-1, 65), (math.nan, 65), (math.inf, 65), (100, -1), (100, math.nan), (100, math.inf)],
 )
 def test_invalid_ticks_are_counted_and_left_out(price, quantity):
     builder = TickBarBuilder(CALENDAR, 1, cumulative=False)
     feed(builder, ("09:15:00", 100, 65), ("09:15:01", price, quantity))
     (bar,) = builder.advance(at("09:16:00"))
     assert (bar.high, bar.low, bar.volume, builder.counts.invalid) == (100, 100, 65, 1)
+
+
+def test_the_time_of_an_invalid_tick_is_not_believed():
+    builder = TickBarBuilder(CALENDAR, 1, cumulative=False)
+    feed(builder, ("09:15:00", 100, 65), ("15:00:00", 0, 0), ("09:15:30", 101, 65))
+    (bar,) = builder.advance(at("09:16:00"))
+    assert (bar.close, bar.volume, builder.counts.late, builder.counts.invalid) == (101, 130, 0, 1)
 
 
 def test_open_interest_is_the_last_one_given_that_day():
