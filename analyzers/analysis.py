@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
-from analyzers.costs import ChargesOfADay, at_todays_charges
+from analyzers.costs import at_todays_charges
 from analyzers.equity import equity_frame
 from analyzers.fingerprint import trades_fingerprint
 from analyzers.metrics import Metrics, compute_metrics
 from analyzers.settings import ReportSettings
 from analyzers.trades import trades_frame
 from analyzers.verdict import EdgeVerdict, judge_edge
+from brokers.charges import OrderCharges
 from brokers.journal import Journal
 
 __all__ = ["Analysis", "analyze"]
@@ -37,8 +39,9 @@ def analyze(
     bars: pd.DataFrame,
     starting_cash: float,
     *,
-    plan: ChargesOfADay,
+    plan: OrderCharges,
     today_rates_date: dt.date,
+    largest_order_today: float = math.inf,
     trials: Sequence[float] = (),
     settings: ReportSettings | None = None,
 ) -> Analysis:
@@ -52,10 +55,12 @@ def analyze(
         The bar frame of the run.
     starting_cash : float
         Rupees before the first bar.
-    plan : ChargesOfADay
+    plan : OrderCharges
         The broker's charges, for the result at today's rates.
     today_rates_date : datetime.date
         Day whose rates these are.
+    largest_order_today : float
+        Units above which an order goes in slices today.
     trials : sequence of float
         Annualised Sharpe ratios of the trials before this run.
     settings : ReportSettings, optional
@@ -65,7 +70,7 @@ def analyze(
     trades = trades_frame(journal.fills, journal.contexts, bars)
     equity = equity_frame(journal.fills, bars, starting_cash)
     metrics = compute_metrics(trades, equity, starting_cash, trials)
-    recharged = at_todays_charges(journal.fills, plan, today_rates_date)
+    recharged = at_todays_charges(journal.fills, plan, today_rates_date, largest_order_today)
     metrics_today = compute_metrics(
         trades_frame(recharged, journal.contexts, bars),
         equity_frame(recharged, bars, starting_cash),

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
-from typing import Protocol
 
+from brokers.charges import OrderCharges, sliced_charges
 from brokers.journal import Fill
 
-__all__ = ["ChargesOfADay", "at_todays_charges"]
+__all__ = ["at_todays_charges"]
 
 
-class ChargesOfADay(Protocol):
-    """What is needed of a plan of charges (see :mod:`brokers.charges`)."""
-
-    def order_charges(self, day: dt.date, size: float, price: float) -> float:
-        """Return the rupees that one executed order costs on a day; size in units, signed."""
-        ...
-
-
-def at_todays_charges(fills: Sequence[Fill], plan: ChargesOfADay, day: dt.date) -> list[Fill]:
+def at_todays_charges(
+    fills: Sequence[Fill], plan: OrderCharges, day: dt.date, largest_order: float = math.inf
+) -> list[Fill]:
     """Return the fills with every order charged at the rates of one day.
 
     Parameters
     ----------
     fills : sequence of Fill
         Executions of a run.
-    plan : ChargesOfADay
+    plan : OrderCharges
         The broker's charges.
     day : datetime.date
         Whose rates apply; prices and sizes stay those of the fills.
+    largest_order : float
+        Units above which an order goes in slices, each charged as an order.
 
     Returns
     -------
@@ -43,7 +40,7 @@ def at_todays_charges(fills: Sequence[Fill], plan: ChargesOfADay, day: dt.date) 
     rupees_per_rupee: dict[int, float] = {}
     for order_id, parts in orders.items():
         size, value = sum(part.size for part in parts), sum(part.size * part.price for part in parts)
-        rupees_per_rupee[order_id] = plan.order_charges(day, size, value / size) / abs(value)
+        rupees_per_rupee[order_id] = sliced_charges(plan, day, size, value / size, largest_order) / abs(value)
     return [
         fill._replace(charges=rupees_per_rupee[fill.order_id] * abs(fill.size * fill.price)) for fill in fills
     ]

@@ -63,6 +63,8 @@ class RunResult:
         Sentences: how orders fill, what costs are, what is left out.
     timing : mapping
         Seconds by stage, and ``bars_per_second``.
+    rejects : pandas.DataFrame or None
+        Bars of the source that were left out, with their ``reason``; written beside the trades.
     fingerprint : str
         As from :func:`analyzers.fingerprint.trades_fingerprint`.
     warnings : sequence of str
@@ -88,6 +90,7 @@ class RunResult:
     risk_rules: Sequence[tuple[str, str]] = ()
     assumptions: Sequence[str] = ()
     timing: Mapping[str, float] = field(default_factory=dict)
+    rejects: pd.DataFrame | None = None
     fingerprint: str = ""
     warnings: Sequence[str] = ()
 

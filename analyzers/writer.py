@@ -119,6 +119,8 @@ def _write_files(result: RunResult, folder: Path, settings: ReportSettings) -> N
     _write_csv(result.trades, folder / "trades.csv")
     _write_csv(orders_frame(result.events), folder / "orders.csv")
     _write_csv(result.equity.reset_index(), folder / "equity.csv")
+    if result.rejects is not None and len(result.rejects):
+        _write_csv(result.rejects.reset_index(), folder / "rejects.csv")
     if settings.tearsheet:
         write_tearsheet(result, folder / "tearsheet.html")
     write_report(result, folder / "report.html", embedded_bars=settings.embedded_bars)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import math
-import sys
 from collections.abc import Sequence
 
 from brokers.charges import ChargeBreakdown, DatedCharges, UpstoxCharges, ZerodhaCharges, latest_date
-from feeds.errors import MuhuratError, SettingsError
+from feeds.command_line import run_command
+from feeds.errors import SettingsError
+from feeds.show import print_line, print_table
 
 __all__ = ["main"]
 
@@ -20,12 +21,12 @@ _Row = tuple[str, str, str, str]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, 2 for wrong arguments, 3 for a date without rates."""
     options = _parser().parse_args(arguments)
-    try:
+
+    def work() -> int:
         _show_charges(options)
-    except MuhuratError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+        return 0
+
+    return run_command(work)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,38 +76,21 @@ def _show_charges(options: argparse.Namespace) -> None:
     ]
     total = bought.total + sold.total
     rows.append(("total", f"{bought.total:,.2f}", f"{sold.total:,.2f}", f"{total:,.2f}"))
-    _print_table(f"{options.plan}, {day}, {units:g} units: charges in rupees", rows)
-    print(f"per unit {total / units:.2f} points", end="")
+    print_table(
+        f"{options.plan}, {day}, {units:g} units: charges in rupees", ("part", ">buy", ">sell", ">both"), rows
+    )
+    line = f"per unit {total / units:.2f} points"
     if options.buy is not None and options.sell is not None:
         value = units * options.buy
         gross = units * (options.sell - options.buy)
-        print(f" = {total / value * 1e4:.2f} bps of what was bought", end="")
-        print(f"; gross {gross:,.2f}, net {gross - total:,.2f} rupees", end="")
-    print()
+        line += f" = {total / value * 1e4:.2f} bps of what was bought"
+        line += f"; gross {gross:,.2f}, net {gross - total:,.2f} rupees"
+    print_line(line)
 
 
 def _leg(plan: DatedCharges, day: dt.date, size: float, price: float | None) -> ChargeBreakdown:
     """Return the charges of one order, all 0 where no price was given."""
     return plan.breakdown(day, size, price) if price is not None else ChargeBreakdown(*[0.0] * 7)
-
-
-def _print_table(title: str, rows: Sequence[_Row]) -> None:
-    """Print a table: framed on a terminal, plain columns elsewhere."""
-    headings: _Row = ("", "buy", "sell", "both")
-    if not sys.stdout.isatty():
-        print(title)
-        for name, *figures in (headings, *rows):
-            print(f"{name:<10}" + "".join(f"{figure:>14}" for figure in figures))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title)
-    for position, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if position else "left")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
 
 
 if __name__ == "__main__":

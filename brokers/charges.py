@@ -18,10 +18,12 @@ __all__ = [
     "ChargeBreakdown",
     "ChargePlan",
     "DatedCharges",
+    "OrderCharges",
     "PercentCharges",
     "UpstoxCharges",
     "ZerodhaCharges",
     "latest_date",
+    "sliced_charges",
 ]
 
 
@@ -57,8 +59,8 @@ class ChargeBreakdown(NamedTuple):
         return brokerage + stt + exchange + ipft + sebi + stamp + gst
 
 
-class ChargePlan(Protocol):
-    """Who charges what."""
+class OrderCharges(Protocol):
+    """What an executed order costs."""
 
     def order_charges(self, day: dt.date, size: float, price: float) -> float:
         """Return the charges of one executed order.
@@ -79,9 +81,44 @@ class ChargePlan(Protocol):
         """
         ...
 
+
+class ChargePlan(OrderCharges, Protocol):
+    """Who charges what, by component."""
+
     def breakdown(self, day: dt.date, size: float, price: float) -> ChargeBreakdown:
         """Return the same charges by component."""
         ...
+
+
+def sliced_charges(
+    plan: OrderCharges, day: dt.date, size: float, price: float, largest_order: float
+) -> float:
+    """Return the charges of an order that goes to the exchange in slices, each an order of its own.
+
+    Parameters
+    ----------
+    plan : OrderCharges
+        What an order costs.
+    day : datetime.date
+        Trading day.
+    size : float
+        Units executed in all, positive bought, negative sold.
+    price : float
+        Average price, index points.
+    largest_order : float
+        Most units in a slice, above 0; ``inf`` where the exchange sets no limit.
+
+    Returns
+    -------
+    float
+        Rupees, never negative.
+    """
+    left, charges = abs(size), 0.0
+    while left > 0:
+        units = min(left, largest_order)
+        charges += plan.order_charges(day, math.copysign(units, size), price)
+        left -= units
+    return charges
 
 
 def latest_date() -> dt.date:

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Callable
 
-from brokers.charges import ChargePlan
+from brokers.charges import ChargePlan, sliced_charges
 from brokers.market import Market
 from brokers.order import SimulatedOrder
 from brokers.participation import VolumeParticipation
@@ -109,11 +109,7 @@ class ExecutionModel:
         total = filled + abs(units)
         average = (filled * executed.price + abs(units) * price) / total
         largest = self.terms(market.day).largest_order
-        due = 0.0
-        while total > 0:
-            slice_units = min(total, largest)
-            due += self._charges.order_charges(market.day, math.copysign(slice_units, units), average)
-            total -= slice_units
+        due = sliced_charges(self._charges, market.day, math.copysign(total, units), average, largest)
         charges = max(0.0, due - order.charged)
         order.charged += charges
         return charges

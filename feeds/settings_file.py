@@ -9,7 +9,7 @@ import yaml
 
 from feeds.errors import SettingsError
 
-__all__ = ["read_settings_file"]
+__all__ = ["parse_value", "read_settings_file"]
 
 
 def read_settings_file(path: Path) -> dict[str, Any]:
@@ -47,6 +47,37 @@ def read_settings_file(path: Path) -> dict[str, Any]:
             "see the settings.yaml of the project"
         )
     return tree
+
+
+def parse_value(text: str, argument: str) -> Any:  # noqa: ANN401 # whatever YAML knows
+    """Read one value from a command line, as YAML; a time of day stays text.
+
+    Parameters
+    ----------
+    text : str
+        The value.
+    argument : str
+        The words it stands in, for the error.
+
+    Raises
+    ------
+    SettingsError
+        If it is not YAML.
+    """
+    if _is_time(text):
+        return text.strip()
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 # a SafeLoader
+    except (yaml.YAMLError, ValueError) as error:
+        raise SettingsError(
+            f"{argument}: the value is not valid YAML, expected one value; put it in quotes if it is text"
+        ) from error
+
+
+def _is_time(text: str) -> bool:
+    """Whether the text is a time of day, which YAML would read as a number to the base of 60."""
+    hour, colon, minute = text.strip().partition(":")
+    return bool(colon) and hour.isdigit() and minute.replace(":", "").isdigit()
 
 
 class _Loader(yaml.SafeLoader):

@@ -91,6 +91,7 @@ def _train(options: argparse.Namespace, settings: CommandSettings) -> None:
         trained,
         ml,
         bars.frame,
+        instrument=settings.market.instrument,
         bar_minutes=bars.bar_minutes,
         source=bars.source,
         sha256=bars.sha256,

@@ -29,6 +29,8 @@ class ModelCard(BaseModel):
         ``xgboost``, ``lightgbm`` or ``ensemble``.
     created_at : datetime
         When it was stored, aware.
+    instrument : str
+        Underlying of the bars, ``NIFTY``.
     data_source, data_sha256 : str
         The bars it was trained on: path or name, and fingerprint.
     first_bar, last_bar : datetime
@@ -61,6 +63,7 @@ class ModelCard(BaseModel):
 
     kind: str
     created_at: AwareDatetime
+    instrument: str
     data_source: str
     data_sha256: str
     first_bar: AwareDatetime
@@ -86,6 +89,7 @@ def training_card(
     settings: MlSettings,
     frame: pd.DataFrame,
     *,
+    instrument: str,
     bar_minutes: int,
     source: str,
     sha256: str,
@@ -102,6 +106,8 @@ def training_card(
         What it was trained by.
     frame : pandas.DataFrame
         All of its bars, test part included.
+    instrument : str
+        Their underlying.
     bar_minutes : int
         Their length, minutes.
     source, sha256 : str
@@ -116,6 +122,7 @@ def training_card(
     return ModelCard(
         kind=window.kind,
         created_at=created_at,
+        instrument=instrument,
         data_source=source,
         data_sha256=sha256,
         first_bar=frame.index[0],

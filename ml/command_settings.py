@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from feeds.errors import SettingsError
 from feeds.settings import DataSettings, MarketSettings
+from feeds.settings_error import settings_error
 from feeds.settings_file import read_settings_file
 from ml.settings import MlSettings
 
@@ -47,8 +48,4 @@ def read_settings(path: Path | None) -> CommandSettings:
     try:
         return CommandSettings.model_validate(tree)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in problem["loc"])
-        raise SettingsError(
-            f"settings file {path}: {name}: {problem['msg']}, found {problem['input']!r}; correct it"
-        ) from error
+        raise settings_error(error, CommandSettings, where=f"settings file {path}") from None

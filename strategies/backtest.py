@@ -21,6 +21,7 @@ from brokers.settings import make_charges
 from feeds.clock import Clock, WallClock
 from feeds.errors import DataError
 from feeds.settings import make_calendar
+from feeds.terms import DatedTerms
 from ml.registry import ModelRegistry
 from strategies.assembly import Assembled, assemble_backtest
 from strategies.assumptions import assumptions
@@ -136,12 +137,14 @@ def _analyse(
     journal = _counted(assembled.journal, traded.first)
     frame = traded.frame.iloc[traded.first :]
     earlier, identity = _earlier_trials(request, bars)
+    today = latest_date()
     analysis = analyze(
         journal,
         frame,
         cash,
         plan=make_charges(settings.broker),
-        today_rates_date=latest_date(),
+        today_rates_date=today,
+        largest_order_today=DatedTerms(settings.market, make_calendar(settings.market))(today).largest_order,
         trials=earlier,
         settings=settings.report,
     )
@@ -160,6 +163,7 @@ def _analyse(
         windows=[] if model is None else model.windows,
         risk_rules=[(rule.name, rule.describe()) for rule in assembled.broker.gate.rules],
         assumptions=assumptions(settings),
+        rejects=bars.rejects,
         warnings=_warnings(bars, journal.fills),
     )
 

@@ -11,13 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from ml.features import average_true_range
+from ml.rolling import wilder_weights
 
 __all__ = ["AverageTrueRange", "Prediction", "bars_of"]
 
 _TIME_ZONE = "Asia/Kolkata"
-_ATR_WARMUP_PERIODS = (
-    40  # Wilder's recursion forgets its start: (13/14)**560 is below the last bit of a double
-)
 
 
 def bars_of(data: Any, size: int) -> pd.DataFrame:  # noqa: ANN401 # a backtrader feed
@@ -76,7 +74,8 @@ class AverageTrueRange(_WholeHistory):
 
     def next(self) -> None:
         """Compute the newest bar from the trailing window."""
-        size = min(len(self.data), _ATR_WARMUP_PERIODS * self.p.period)
+        # One bar more than the window: the first true range needs the close before it
+        size = min(len(self.data), len(wilder_weights(self.p.period)) + 1)
         high, low, close = (
             np.array(line.get(size=size), dtype=np.float64)
             for line in (self.data.high, self.data.low, self.data.close)

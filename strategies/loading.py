@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from feeds.bars import aggregate
 from feeds.calendar import TradingCalendar
 from feeds.errors import DataError, SettingsError
-from feeds.sources.files import load_bars
-from feeds.sources.synthetic import make_bars
-from feeds.store.parquet import ParquetStore
+from feeds.sources.chosen import in_bar_minutes, load_chosen
 from strategies.settings import Settings
 
 __all__ = ["RunBars", "load_run_bars"]
@@ -32,13 +27,16 @@ class RunBars(NamedTuple):
         The bar frame of the strategy's bar size.
     minutes : pandas.DataFrame or None
         The 1-minute bars it was made of, where the source has them.
+    rejects : pandas.DataFrame
+        Bars of the source that were left out, with their ``reason``.
     info : dict
         ``source``, ``sha256``, ``first``, ``last``, ``bars``, ``sessions``, ``rejects``,
-        ``missing_sessions``, ``incomplete_bars``, ``synthetic`` and, for files, ``rows_read``.
+        ``missing_sessions``, ``incomplete_bars``, ``synthetic`` and ``rows_read``.
     """
 
     frame: pd.DataFrame
     minutes: pd.DataFrame | None
+    rejects: pd.DataFrame
     info: dict[str, Any]
 
 
@@ -69,50 +67,24 @@ def load_run_bars(
     """
     if first is not None and last is not None and first > last:
         raise SettingsError(f"--from {first} lies after --to {last}; swap them")
-    loaded = _load(settings, calendar)
-    chosen = _in_range(loaded.frame, first, last, loaded.info["source"])
-    wanted_minutes = settings.data.bar_minutes
-    if settings.data.detail == "1minute" and loaded.bar_minutes != _MINUTE:
+    data = settings.data
+    loaded = load_chosen(data, settings.market.instrument, calendar)
+    chosen = _in_range(loaded.frame, first, last, loaded.source)
+    if data.detail == "1minute" and loaded.bar_minutes != _MINUTE:
         raise DataError(
-            f"{loaded.info['source']}: data.detail is 1minute, expected 1-minute bars, found bars of "
+            f"{loaded.source}: data.detail is 1minute, expected 1-minute bars, found bars of "
             f"{loaded.bar_minutes} minutes; give 1-minute bars, or --set data.detail=none"
         )
-    frame = _to_size(chosen, loaded.bar_minutes, wanted_minutes, loaded.info["source"], calendar)
-    return RunBars(
-        frame, chosen if loaded.bar_minutes == _MINUTE else None, loaded.info | _describe(frame, calendar)
-    )
-
-
-class _Loaded(NamedTuple):
-    """Bars as their source has them."""
-
-    frame: pd.DataFrame
-    bar_minutes: int
-    info: dict[str, Any]
-
-
-def _load(settings: Settings, calendar: TradingCalendar) -> _Loaded:
-    data, instrument = settings.data, settings.market.instrument
-    if data.source == "synthetic":
-        frame = make_bars(data.synthetic, calendar, instrument)
-        made = data.synthetic
-        name = f"synthetic (seed {made.seed}, edge {made.edge}, {made.sessions} sessions)"
-        return _Loaded(frame, _MINUTE, _info(name, _frame_sha256(frame), synthetic=True))
-    if data.source == "store":
-        store = ParquetStore(Path(data.store))
-        stored = store.coverage(instrument, data.bar_minutes) is not None
-        bar_minutes = data.bar_minutes if stored else _MINUTE
-        frame = store.load(instrument, bar_minutes)
-        return _Loaded(frame, bar_minutes, _info(f"store {data.store}", _frame_sha256(frame)))
-    bars = load_bars(
-        Path(data.source), calendar=calendar, timezone=data.timezone, calendar_mismatch=data.calendar_mismatch
-    )
-    info = _info(bars.source, bars.sha256, rejects=len(bars.rejects)) | {"rows_read": bars.rows_read}
-    return _Loaded(bars.frame, bars.bar_minutes, info)
-
-
-def _info(source: str, sha256: str, *, rejects: int = 0, synthetic: bool = False) -> dict[str, Any]:
-    return {"source": source, "sha256": sha256, "rejects": rejects, "synthetic": synthetic}
+    frame = in_bar_minutes(chosen, loaded.bar_minutes, data.bar_minutes, loaded.source, calendar)
+    info = {
+        "source": loaded.source,
+        "sha256": loaded.sha256,
+        "rows_read": loaded.rows_read,
+        "rejects": len(loaded.rejects),
+        "synthetic": data.source == "synthetic",
+    }
+    minutes = chosen if loaded.bar_minutes == _MINUTE else None
+    return RunBars(frame, minutes, loaded.rejects, info | _describe(frame, calendar))
 
 
 def _in_range(frame: pd.DataFrame, first: dt.date | None, last: dt.date | None, source: str) -> pd.DataFrame:
@@ -130,19 +102,6 @@ def _in_range(frame: pd.DataFrame, first: dt.date | None, last: dt.date | None, 
     return chosen
 
 
-def _to_size(
-    frame: pd.DataFrame, found_minutes: int, wanted_minutes: int, source: str, calendar: TradingCalendar
-) -> pd.DataFrame:
-    if found_minutes == wanted_minutes:
-        return frame
-    if found_minutes != _MINUTE:
-        raise DataError(
-            f"{source}: found bars of {found_minutes} minutes, expected 1 or {wanted_minutes} "
-            f"(data.bar_minutes); give 1-minute bars, or --set data.bar_minutes={found_minutes}"
-        )
-    return aggregate(frame, wanted_minutes, calendar)
-
-
 def _describe(frame: pd.DataFrame, calendar: TradingCalendar) -> dict[str, Any]:
     index = pd.DatetimeIndex(frame.index)
     missing = calendar.missing_sessions(index)
@@ -154,12 +113,3 @@ def _describe(frame: pd.DataFrame, calendar: TradingCalendar) -> dict[str, Any]:
         "incomplete_bars": int(np.count_nonzero(~frame["complete"])),
         "missing_sessions": [session.date.isoformat() for session in missing],
     }
-
-
-def _frame_sha256(frame: pd.DataFrame) -> str:
-    # A tz-aware index as an array would be objects, and their bytes addresses: take the numbers behind it.
-    digest = hashlib.sha256(pd.DatetimeIndex(frame.index).as_unit("us").asi8.tobytes())
-    for name in frame.columns:
-        digest.update(str(name).encode())
-        digest.update(np.ascontiguousarray(frame[name].to_numpy()).tobytes())
-    return digest.hexdigest()

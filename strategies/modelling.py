@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from feeds.errors import DataError
-from ml.card import ModelCard, library_versions
+from ml.card import training_card
 from ml.factory import train
 from ml.features import FeatureSet
 from ml.predict import Predictor
@@ -126,6 +126,11 @@ def _stored(settings: Settings, bars: RunBars, version: str) -> PreparedModel:
     features = FeatureSet(settings.ml.features)
     stored = ModelRegistry(settings.ml.registry).load(version, features)
     card = stored.card
+    if card.instrument != settings.market.instrument:
+        raise DataError(
+            f"model {card.version} was trained on {card.instrument}, the run trades "
+            f"{settings.market.instrument}; set market.instrument={card.instrument} or choose another model"
+        )
     if card.bar_minutes != settings.data.bar_minutes:
         raise DataError(
             f"model {card.version} was trained on {card.bar_minutes}-minute bars, the run uses "
@@ -148,30 +153,18 @@ def _stored(settings: Settings, bars: RunBars, version: str) -> PreparedModel:
 
 def _store(settings: Settings, bars: RunBars, result: WalkForward, now: dt.datetime) -> str:
     registry = ModelRegistry(settings.ml.registry)
-    features = FeatureSet(settings.ml.features)
-    window = result.windows[0]
-    card = ModelCard(
-        kind=window.kind,
-        created_at=now,
-        data_source=bars.info["source"],
-        data_sha256=bars.info["sha256"],
-        first_bar=dt.datetime.fromisoformat(bars.info["first"]),
-        last_bar=dt.datetime.fromisoformat(bars.info["last"]),
-        bars=len(bars.frame),
+    card = training_card(
+        result,
+        settings.ml,
+        bars.frame,
+        instrument=settings.market.instrument,
         bar_minutes=settings.data.bar_minutes,
-        trained_until=window.train_last,
-        valid_from=window.test_first,
-        features=features.names,
-        feature_hash=features.hash,
-        label=settings.ml.label.model_dump(mode="json"),
-        split={"kind": "chronological", **settings.ml.split.model_dump(mode="json")},
-        parameters=settings.ml.model.model_dump(mode="json"),
-        metrics=window.evaluation.as_dict(),
+        source=bars.info["source"],
+        sha256=bars.info["sha256"],
         trials=len(registry.trials()) + 1,
-        libraries=library_versions(),
+        created_at=now,
     )
-    model = result.models[-1]
-    return registry.save(model, card)
+    return registry.save(result.models[-1], card)
 
 
 def _info(kind: str, features: Sequence[str], label: LabelSettings) -> dict[str, Any]:

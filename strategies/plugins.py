@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from feeds.dotted import load_dotted
 from feeds.errors import SettingsError
+from feeds.settings_error import settings_error
 from feeds.suggest import did_you_mean
 from strategies.base import IntradayStrategy, PluginSettings
-from strategies.validation import settings_error
 
 __all__ = ["ENTRY_POINT_GROUP", "SHIPPED", "load_strategy", "plugin_settings"]
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import yaml
 from pydantic import Field, ValidationError
 
 from analyzers.settings import ReportSettings
@@ -15,10 +14,11 @@ from brokers.settings import BrokerSettings, RiskSettings
 from feeds.errors import SettingsError
 from feeds.section import Section
 from feeds.settings import DataSettings, MarketSettings
+from feeds.settings_error import settings_error
+from feeds.settings_file import parse_value, read_settings_file
 from feeds.suggest import did_you_mean
 from ml.settings import MlSettings
 from strategies.settings_section import StrategySettings
-from strategies.validation import settings_error
 
 __all__ = ["Settings", "load_settings"]
 
@@ -57,7 +57,7 @@ def load_settings(
     SettingsError
         The file cannot be read, a name is unknown, or a value has the wrong type or range.
     """
-    tree = {} if path is None else _read(path)
+    tree = {} if path is None else read_settings_file(path)
     assignments = [_parse(override) for override in overrides]
     for name, (argument, value) in arguments.items():
         assignments.append(_Assignment(tuple(name.split(".")), value, argument))
@@ -80,50 +80,6 @@ class _Assignment(NamedTuple):
     argument: str
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, but a key that stands twice is an error: it would win in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"{key.value!r} stands twice, expected it once", problem_mark=key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 # a SafeLoader
-    except FileNotFoundError:
-        raise SettingsError(
-            f"settings file {path}: not found, expected a YAML file; give its path with --settings"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise SettingsError(
-            f"settings file {path}: cannot be read ({reason}), expected a YAML file; "
-            "give another with --settings"
-        ) from error
-    except (yaml.YAMLError, ValueError) as error:  # a day that does not exist is a plain ValueError
-        place = getattr(error, "problem_mark", None)
-        line = f", line {place.line + 1}" if place else ""
-        problem = getattr(error, "problem", None) or (str(error).splitlines() or ["not valid YAML"])[0]
-        raise SettingsError(
-            f"settings file {path}{line}: {problem}; expected YAML such as the settings.yaml of the project"
-        ) from error
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise SettingsError(
-            f"settings file {path}: found {type(tree).__name__}, expected sections with keys; "
-            "see the settings.yaml of the project"
-        )
-    return tree
-
-
 def _parse(override: str) -> _Assignment:
     argument = f"--set {override!r}"
     name, equals, text = override.partition("=")
@@ -136,14 +92,7 @@ def _parse(override: str) -> _Assignment:
         )
     if len(keys) == 1:
         raise SettingsError(f"{argument}: {keys[0]!r} is a section, expected section.key=value")
-    if _is_time(text):
-        return _Assignment(keys, text.strip(), argument)
-    try:
-        return _Assignment(keys, yaml.load(text, _Loader), argument)  # noqa: S506 # a SafeLoader
-    except (yaml.YAMLError, ValueError) as error:  # a day that does not exist is a plain ValueError
-        raise SettingsError(
-            f"{argument}: the value is not valid YAML, expected one value; put it in quotes if it is text"
-        ) from error
+    return _Assignment(keys, parse_value(text, argument), argument)
 
 
 def _apply(tree: dict[str, Any], assignment: _Assignment) -> None:
@@ -164,9 +113,3 @@ def _origin(path: Sequence[str], assignments: Sequence[_Assignment]) -> str | No
         if tuple(path[:shared]) == assignment.keys[:shared]:
             return assignment.argument
     return None
-
-
-def _is_time(text: str) -> bool:
-    """Whether the text is a time of day, which YAML would read as a number to the base of 60."""
-    hour, colon, minute = text.strip().partition(":")
-    return bool(colon) and hour.isdigit() and minute.replace(":", "").isdigit()

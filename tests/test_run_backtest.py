@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from feeds.calendar import TradingCalendar
+from feeds.settings import SyntheticSettings
+from feeds.sources.synthetic import make_bars
 from run_backtest import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,3 +113,21 @@ def test_a_path_with_quotes_and_backslashes_reaches_the_source(tmp_path, capsys)
     assert main(["--data", "C:\\it's: {no} file.csv", "--out", str(tmp_path / "run"),
                  "--set", f"ml.registry={tmp_path / 'models'}"]) == 3  # fmt: skip
     assert "C:\\it's: {no} file.csv" in capsys.readouterr().err
+
+
+def test_rejected_bars_are_written_with_their_reason(tmp_path):
+    calendar = TradingCalendar()
+    bars = make_bars(SyntheticSettings(sessions=12), calendar).drop(columns="complete")
+    late = bars.iloc[[-1]].set_axis(bars.index[[-1]] + pd.Timedelta(minutes=10))
+    file = tmp_path / "bars.csv"
+    pd.concat([bars, late]).reset_index().to_csv(file, index=False)
+    out = tmp_path / "run"
+    arguments = [
+        "--data", str(file), "--strategy", "ema_cross", "--out", str(out), "--quiet",
+        "--set", "data.calendar_mismatch=reject", "--set", f"ml.registry={tmp_path / 'models'}",
+        "--set", "report.tearsheet=false",
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    rejects = pd.read_csv(out / "rejects.csv")
+    assert rejects["reason"].tolist() == ["outside_session"]
+    assert "1 rows of the source were rejected" in (out / "report.html").read_text(encoding="utf-8")

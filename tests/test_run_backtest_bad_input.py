@@ -154,7 +154,7 @@ def test_bars_of_another_size(good, refuse, tmp_path):
     five = good[good["datetime"].dt.minute % 5 == 0]
     line = refuse(3, "--data", csv(five, tmp_path / "bars.csv"))
     assert "found bars of 5 minutes, expected 1 or 3" in line
-    assert "--set data.bar_minutes=5" in line
+    assert "set data.bar_minutes to 5" in line
 
 
 def test_no_session_in_the_range(good, refuse, tmp_path):
@@ -410,6 +410,11 @@ def test_a_damaged_model(refuse, models, name, damage):
 def test_a_model_of_other_features(refuse, models):
     line = refuse(3, *ASK, "--set", "ml.features=[ema_5, rsi_14, ema_10]")
     assert "v0001 was trained on other features: the settings lack ema_cross" in line
+
+
+def test_a_model_of_another_instrument(refuse, models):
+    line = refuse(3, *ASK, "--set", "market.instrument=BANKNIFTY")
+    assert "model v0001 was trained on NIFTY, the run trades BANKNIFTY; set market.instrument=NIFTY" in line
 
 
 def test_a_model_of_other_bars(refuse, models):

@@ -39,3 +39,10 @@ def test_the_plan_is_asked_for_the_day_with_the_sign_of_the_order():
         [fill(1, 75.0, 100.0), fill(2, 75.0, 102.0), fill(3, -150.0, 90.0, order_id=2)], Plan(), DAY
     )
     assert asked == [(DAY, 150.0, 101.0), (DAY, -150.0, 90.0)]
+
+
+def test_an_order_above_the_largest_is_charged_in_slices():
+    order = [fill(1, 450.0, 100.0)]
+    plan = FlatPercent(1.0, cap=20.0)
+    assert at_todays_charges(order, plan, DAY, 200.0)[0].charges == pytest.approx(60.0)  # 200 + 200 + 50
+    assert at_todays_charges(order, plan, DAY, 450.0)[0].charges == pytest.approx(20.0)

@@ -29,6 +29,7 @@ def card(**changes):
     fields = {
         "kind": "xgboost",
         "created_at": TIME,
+        "instrument": "NIFTY",
         "data_source": "made up",
         "data_sha256": "0" * 64,
         "first_bar": TIME,
