@@ -138,7 +138,8 @@ def _account_figures(
 ) -> Metrics:
     daily = daily_returns(equity, starting_cash)
     returns = daily.returns.to_numpy(np.float64)
-    sharpe = annual_sharpe(returns) if ratios else None
+    # Days before the ruin alone would make the ratios of a wiped-out account look better than they are
+    sharpe = annual_sharpe(returns) if ratios and daily.ruined_on is None else None
     day_fall_pct = _deepest_fall(np.append(starting_cash, daily_values(equity).to_numpy()))[1]
     fall, fall_pct = _deepest_fall(np.append(starting_cash, equity["value"].to_numpy(np.float64)))
     luckiest = expected_maximum_sharpe([*trials, sharpe]) if sharpe is not None else None

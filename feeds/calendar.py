@@ -34,7 +34,10 @@ __all__ = [
 
 _MINUTE = 60
 _DAY = dt.timedelta(days=1)
-_ADVICE = "give the day's hours in market.extra_sessions, or name it in market.extra_holidays"
+_ADVICE = (
+    "give the day's hours in market.extra_sessions, or name it in market.extra_holidays "
+    "(python -m feeds: --session, --holiday)"
+)
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]

@@ -16,7 +16,7 @@ from analyzers.analysis import analyze
 from analyzers.result import RunResult
 from analyzers.writer import check_output_folder, write_run
 from brokers.charges import latest_date
-from brokers.journal import Fill, Journal
+from brokers.journal import Journal
 from brokers.settings import make_charges
 from feeds.clock import Clock, WallClock
 from feeds.errors import DataError
@@ -31,6 +31,7 @@ from strategies.modelling import PreparedModel, prepare_model, trial_id
 from strategies.outcome import BacktestOutcome
 from strategies.plugins import load_strategy
 from strategies.progress import ProgressReporter
+from strategies.run_warnings import run_warnings
 from strategies.settings import Settings
 
 __all__ = ["BacktestRequest", "run_backtest"]
@@ -164,7 +165,7 @@ def _analyse(
         risk_rules=[(rule.name, rule.describe()) for rule in assembled.broker.gate.rules],
         assumptions=assumptions(settings),
         rejects=bars.rejects,
-        warnings=_warnings(bars, journal.fills),
+        warnings=run_warnings(bars, journal, settings.market.instrument),
     )
 
 
@@ -174,26 +175,6 @@ def _counted(journal: Journal, first: int) -> Journal:
     counted.fills = [fill._replace(bar=fill.bar - first) for fill in journal.fills]
     counted.events, counted.contexts = journal.events, journal.contexts
     return counted
-
-
-def _warnings(bars: RunBars, fills: list[Fill]) -> list[str]:
-    """Return what a reader has to know before trusting the result."""
-    warnings = []
-    missing = bars.info["missing_sessions"]
-    if missing:
-        warnings.append(f"{len(missing)} sessions of the calendar have no bars: {', '.join(missing[:12])}"
-                        f"{' …' if len(missing) > 12 else ''}")  # fmt: skip
-    if bars.info["rejects"]:
-        warnings.append(f"{bars.info['rejects']} rows of the source were rejected")
-    if bars.info["incomplete_bars"]:
-        warnings.append(f"{bars.info['incomplete_bars']} bars lack minutes; no entry was decided on them")
-    entered = {fill.trade_id: fill.time.date() for fill in fills if fill.role == "entry"}
-    overnight = {fill.trade_id for fill in fills if fill.time.date() != entered[fill.trade_id]}
-    if overnight:
-        warnings.append(
-            f"{len(overnight)} trades were held overnight: the session had no bar left to leave in"
-        )
-    return warnings
 
 
 def _earlier_trials(request: BacktestRequest, bars: RunBars) -> tuple[list[float], str]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from feeds.bars import BAR_COLUMNS
 from feeds.calendar import TradingCalendar
 from feeds.errors import DataError, SettingsError
 from feeds.sources.chosen import in_bar_minutes, load_chosen
@@ -31,7 +32,8 @@ class RunBars(NamedTuple):
         Bars of the source that were left out, with their ``reason``.
     info : dict
         ``source``, ``sha256``, ``first``, ``last``, ``bars``, ``sessions``, ``rejects``,
-        ``missing_sessions``, ``incomplete_bars``, ``synthetic`` and ``rows_read``.
+        ``missing_sessions``, ``incomplete_bars``, ``lost_values`` (by extra column, what aggregation left
+        out), ``synthetic`` and ``rows_read``.
     """
 
     frame: pd.DataFrame
@@ -84,7 +86,8 @@ def load_run_bars(
         "synthetic": data.source == "synthetic",
     }
     minutes = chosen if loaded.bar_minutes == _MINUTE else None
-    return RunBars(frame, minutes, loaded.rejects, info | _describe(frame, calendar))
+    info |= _describe(frame, calendar) | {"lost_values": _lost_values(chosen, frame)}
+    return RunBars(frame, minutes, loaded.rejects, info)
 
 
 def _in_range(frame: pd.DataFrame, first: dt.date | None, last: dt.date | None, source: str) -> pd.DataFrame:
@@ -100,6 +103,18 @@ def _in_range(frame: pd.DataFrame, first: dt.date | None, last: dt.date | None, 
             f"its bars run from {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}; choose --from and --to within"
         )
     return chosen
+
+
+def _lost_values(minutes: pd.DataFrame, bars: pd.DataFrame) -> dict[str, int]:
+    """Count, by extra column, the values other than 0 that no bar kept: a bar has its last minute's value."""
+    extra = [name for name in minutes.columns if name not in BAR_COLUMNS]
+    if len(minutes) == len(bars) or not extra:
+        return {}
+    following = minutes.index.searchsorted(bars.index[1:])
+    inside = np.ones(len(minutes), dtype=bool)
+    inside[np.append(following, len(minutes)) - 1] = False
+    counts = {name: int(np.count_nonzero(np.nan_to_num(minutes[name].to_numpy())[inside])) for name in extra}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _describe(frame: pd.DataFrame, calendar: TradingCalendar) -> dict[str, Any]:

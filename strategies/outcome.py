@@ -43,6 +43,8 @@ class BacktestOutcome(NamedTuple):
             f"drawdown   {_rupees(metrics['max_drawdown'])}   Sharpe {_figure(metrics['sharpe'])}   "
             f"deflated {_figure(metrics['deflated_sharpe'])}",
             f"verdict    {result.verdict.label}: {result.verdict.reason}",
+            *([f"caution    {result.verdict.caution}"] if result.verdict.caution else []),
+            *(f"note       {warning}" for warning in result.warnings),
             f"report     {self.out_dir / 'report.html'}   fingerprint {result.fingerprint[:16]}",
         ]
 

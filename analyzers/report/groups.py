@@ -91,7 +91,7 @@ def rule_counts(rules: Sequence[tuple[str, str]], events: Sequence[OrderEvent]) 
     reduced: dict[str, set[int]] = {name: set() for name in limits}
     words: dict[str, str] = {}
     for event in events:
-        if not event.rule:
+        if not event.rule or event.role != "entry":  # its stop and target shared its fate, and count with it
             continue
         words[event.rule] = event.reason
         denied.setdefault(event.rule, 0)

@@ -70,8 +70,9 @@ def in_bar_minutes(
     if found_minutes == wanted_minutes:
         return frame
     if found_minutes != _MINUTE:
+        expected = "1" if wanted_minutes == _MINUTE else f"1 or {wanted_minutes}"
         raise DataError(
-            f"{source}: found bars of {found_minutes} minutes, expected 1 or {wanted_minutes} "
+            f"{source}: found bars of {found_minutes} minutes, expected {expected} "
             f"(data.bar_minutes); give 1-minute bars, or set data.bar_minutes to {found_minutes}"
         )
     return aggregate(frame, wanted_minutes, calendar)

@@ -75,7 +75,8 @@ def _check_stamps(index: pd.DatetimeIndex, written: pd.Series, path: Path) -> No
             if pd.isna(written.iloc[at])
             else f"datetime {written.iloc[at]!r} is no time"
         )
-        raise DataError(f"{_place(path, at)}: {found}; expected {_ISO}; correct or remove the row")
+        remedy = "write every stamp of the file so" if index.isna().all() else "correct or remove the row"
+        raise DataError(f"{_place(path, at)}: {found}; expected {_ISO}; {remedy}")
     inside = (index.second != 0) | (index.microsecond != 0)
     if inside.any():
         at = _first(inside)

@@ -73,13 +73,27 @@ def _read(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} cannot be read as {kind} ({reason}); get the file again") from error
 
 
+_OTHER_NAMES = {"datetime": ("datetime", "date", "time", "timestamp", "date time", "date_time")}
+
+
 def _check_columns(table: pd.DataFrame, path: Path) -> None:
     for name in ("datetime", *REQUIRED_COLUMNS):
         if name in table.columns:
             continue
-        other = next((str(column) for column in table.columns if str(column).strip().lower() == name), None)
         found = ", ".join(map(str, table.columns))
-        remedy = (
-            f"rename {other!r} to {name!r}" if other else f"add the column {name!r}, or give another file"
-        )
+        remedy = _remedy(name, [str(column) for column in table.columns])
         raise DataError(f"{path} has no column {name!r}; expected {_EXPECTED}, found {found}; {remedy}")
+
+
+def _remedy(name: str, columns: list[str]) -> str:
+    # What most likely stands in the way of a column, from its usual disguises.
+    other = next(
+        (column for column in columns if column.strip().lower() in _OTHER_NAMES.get(name, (name,))), None
+    )
+    if other is not None:
+        return f"rename {other!r} to {name!r}"
+    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
+        return "separate the columns by commas"
+    if any(character.isdigit() for column in columns for character in column):
+        return "add a header; a vendor's file without one is read by `python -m feeds import`"
+    return f"add the column {name!r}, or give another file"

@@ -195,6 +195,7 @@ def test_rules_are_counted_with_those_that_were_silent_and_those_that_were_not_a
     events = [
         event,
         event._replace(order_id=2, reason="four losses"),
+        event._replace(order_id=5, role="stop", kind="stop"),  # the protection of a denied entry is no entry
         event._replace(order_id=3, rule="exposure", state="submitted", reason="reduced to 75 units"),
         event._replace(order_id=3, rule="exposure", state="completed", reason="reduced to 75 units"),
         event._replace(order_id=4, rule="", state="submitted", reason=""),

@@ -392,3 +392,33 @@ class TestRealBars:
     def test_the_other_files_load_whole(self, shared_data, calendar, name, rows, bar_minutes):
         loaded = load_bars(shared_data / "data" / name, calendar=calendar)
         assert (len(loaded.frame), loaded.bar_minutes) == (rows, bar_minutes)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Date,open,high,low,close,volume\n", "rename 'Date' to 'datetime'"),
+        (
+            "datetime;open;high;low;close;volume\n2015-01-05 09:15;1;1;1;1;1\n",
+            "separate the columns by commas",
+        ),
+        (
+            "20150105,09:15,8300,8310,8290,8305,100\n20150105,09:16,1,1,1,1,1\n",
+            "read by `python -m feeds import`",
+        ),
+    ],
+)
+def test_the_usual_disguises_of_a_column_are_recognised(tmp_path, text, words):
+    file = tmp_path / "bars.csv"
+    file.write_text(text + "2015-01-05 09:15,1,1,1,1,1\n" if text.startswith("Date") else text)
+    with pytest.raises(DataError, match=words):
+        load_bars(file, calendar=TradingCalendar())
+
+
+def test_a_file_written_in_another_order_of_the_day_is_told_once(tmp_path):
+    file = tmp_path / "bars.csv"
+    file.write_text(
+        "datetime,open,high,low,close,volume\n13/02/2015 09:15,1,1,1,1,1\n13/02/2015 09:16,1,1,1,1,1\n"
+    )
+    with pytest.raises(DataError, match="write every stamp of the file so"):
+        load_bars(file, calendar=TradingCalendar(), timezone="Asia/Kolkata")
