@@ -6,6 +6,7 @@ columns; without it the reference bars beside the project are taken, and without
 
 from __future__ import annotations
 
+import datetime as dt
 import gc
 import sys
 import time
@@ -95,9 +96,10 @@ def round_trips(journal: Journal) -> int:
     return sum(fill.role == "entry" for fill in journal.fills)
 
 
-def synthetic_bars(calendar: TradingCalendar) -> pd.DataFrame:
-    """Return four years of made-up bars with a random signal."""
-    frame = aggregate(make_bars(SyntheticSettings(sessions=974), calendar), 3, calendar)
+def synthetic_bars(calendar: TradingCalendar, sessions: int = 974) -> pd.DataFrame:
+    """Return made-up bars, four years of them, with a random signal."""
+    made = SyntheticSettings(first_date=dt.date(2018, 1, 1), sessions=sessions)
+    frame = aggregate(make_bars(made, calendar), 3, calendar)
     columns = (frame[name].to_numpy() for name in ("high", "low", "close"))
     frame["atr"] = average_true_range(*columns, 14)
     draws = np.random.default_rng(1).random(len(frame))
