@@ -17,7 +17,7 @@ class ReportSettings(Section):
         default=150_000,
         ge=0,
         le=500_000,
-        description="Bars held in report.html for the price chart, about 9 bytes each; "
+        description="Bars held in report.html for the price chart, 9 to 11 bytes each; "
         "the newest sessions stay when there are more. 0 leaves the chart out.",
     )
     confidence_percent: float = Field(

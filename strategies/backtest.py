@@ -6,7 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from analyzers.writer import check_output_folder, write_run
 from brokers.charges import latest_date
 from brokers.journal import Journal
 from brokers.settings import make_charges
+from feeds.calendar import TradingCalendar
 from feeds.clock import Clock, WallClock
 from feeds.errors import DataError
 from feeds.settings import make_calendar
@@ -46,7 +47,7 @@ class BacktestRequest:
     settings : Settings
         Everything that has a name in the settings.
     model : str
-        ``walkforward``, ``train`` or a stored version; ignored by strategies that ask no model.
+        ``walkforward``, ``train`` or a stored version; the first for strategies that ask no model.
     first, last : datetime.date or None
         Days to use, both included.
     out_dir : pathlib.Path or None
@@ -98,10 +99,11 @@ def run_backtest(request: BacktestRequest, progress: ProgressReporter) -> Backte
         assembled.engine.run()
     timing.seconds["bars_per_second"] = len(traded.frame) / timing.seconds["run"]
     with timing.stage("analyse"):
-        result = _analyse(request, bars, model, traded, assembled)
+        result = _analyse(request, calendar, bars, model, traded, assembled)
     with timing.stage("write"):
         out_dir = request.out_dir or _default_folder(request.clock, result.fingerprint)
-        write_run(_with_timing(result, timing.seconds), out_dir, settings.report)
+        seconds = {name: round(value, 3) for name, value in timing.seconds.items()}
+        write_run(replace(result, timing=seconds), out_dir, settings.report)
     return BacktestOutcome(result, out_dir)
 
 
@@ -128,6 +130,7 @@ def _traded_bars(bars: RunBars, model: PreparedModel | None) -> _Traded:
 
 def _analyse(
     request: BacktestRequest,
+    calendar: TradingCalendar,
     bars: RunBars,
     model: PreparedModel | None,
     traded: _Traded,
@@ -145,7 +148,7 @@ def _analyse(
         cash,
         plan=make_charges(settings.broker),
         today_rates_date=today,
-        largest_order_today=DatedTerms(settings.market, make_calendar(settings.market))(today).largest_order,
+        largest_order_today=DatedTerms(settings.market, calendar)(today).largest_order,
         trials=earlier,
         settings=settings.report,
     )
@@ -194,12 +197,6 @@ def _record_trial(settings: Settings, bars: RunBars, identity: str, sharpe: obje
         "sharpe": sharpe,
     }
     ModelRegistry(settings.ml.registry).record_trial(trial)
-
-
-def _with_timing(result: RunResult, seconds: dict[str, float]) -> RunResult:
-    return RunResult(
-        **{**result.__dict__, "timing": {name: round(value, 3) for name, value in seconds.items()}}
-    )
 
 
 def _default_folder(clock: Clock, fingerprint: str) -> Path:

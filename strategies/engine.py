@@ -35,7 +35,8 @@ class Engine(bt.Cerebro):
     ----------
     skip : bool
         Jump over bars on which nothing can happen. Observers, analyzers, writers and timers need every
-        bar; where any is attached, or the strategy declares nothing, every bar is visited.
+        bar: where any is attached, every bar is visited. A strategy that declares no entry bars is asked
+        on every bar while flat, one that declares no exit bars on every bar while it holds a position.
     verify : bool
         Visit every bar and raise :class:`SkippedBarError` where a jump would have been wrong.
     on_progress : callable or None
