@@ -30,7 +30,7 @@ bench: setup
 # Exact versions for every supported Python and platform, with hashes.
 lock: setup
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile setup.cfg --extra test --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile setup.cfg --extra live --extra test --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.lock
 
 clean:

@@ -1,4 +1,4 @@
-"""Tell about finished runs: ``python -m analyzers report RUN_DIR``."""
+"""Tell about finished runs: ``python -m analyzers report`` and ``python -m analyzers parity``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analyzers.figures import FIGURES, text_of
+from analyzers.parity.command import add_parity_parser, check_arguments
 from feeds.command_line import run_command
 from feeds.errors import DataError
 from feeds.show import print_line, print_table
+
+if TYPE_CHECKING:
+    from analyzers.parity.compare import ParityResult
 
 __all__ = ["load_summary", "main"]
 
@@ -64,15 +68,66 @@ def print_report(summary: dict[str, Any], run_dir: Path) -> None:
     print_line(f"Page: {run_dir / 'report.html'}")
 
 
+def compare_day(given: argparse.Namespace) -> int:
+    """Compare one day with its backtest, print and write the result; return 1 when it does not pass."""
+    from analyzers.parity.as_json import write_parity_json
+    from analyzers.parity.text import print_parity
+
+    result = replayed(given.run, given.bars)
+    failures = result.failures(max_rupees=given.max_rupees, max_difference=given.max_difference)
+    print_parity(result, failures)
+    path = given.json or given.run / "parity.json"
+    write_parity_json(result, failures, path)
+    print_line(f"Details: {path}")
+    return 1 if failures else 0
+
+
+def calibrate_days(given: argparse.Namespace) -> int:
+    """Measure latency and slippage over days, print them and the settings they make."""
+    import yaml
+
+    from analyzers.parity.calibrate import calibrate
+    from analyzers.parity.command import MODELS
+    from analyzers.parity.text import print_calibration
+
+    results = [replayed(folder, None) for folder in given.calibrate]
+    of_days = results[0].day.settings["broker"]["slippage"]["model"]
+    calibration = calibrate(results, given.model or (of_days if of_days in MODELS else MODELS[0]))
+    print_calibration(calibration)
+    text = yaml.safe_dump({"broker": calibration.settings}, sort_keys=False)
+    print_line("")
+    if given.write is None:
+        print_line(text.rstrip())
+    else:
+        given.write.write_text(text, encoding="utf-8")
+        print_line(f"Settings: {given.write}")
+    return 0
+
+
+def replayed(folder: Path, reference: Path | None) -> ParityResult:
+    """Replay a recorded day and return the comparison."""
+    from analyzers.parity.compare import compare_days
+    from analyzers.parity.files import read_day
+    from strategies.replay import load_reference, replay_day
+
+    day = read_day(folder)
+    replay = replay_day(day, None if reference is None else load_reference(reference, day))
+    return compare_days(day, replay.run, replay.tick)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m analyzers", description="Tell about finished runs.")
     commands = parser.add_subparsers(dest="command", required=True)
     report = commands.add_parser("report", help="print the verdict and the figures of a finished run")
     report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder that a run wrote")
+    add_parity_parser(commands)
     given = parser.parse_args(arguments)
 
     def work() -> int:
+        if given.command == "parity":
+            check_arguments(given)
+            return compare_day(given) if given.run else calibrate_days(given)
         print_report(load_summary(given.run_dir), given.run_dir)
         return 0
 

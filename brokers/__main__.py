@@ -1,4 +1,4 @@
-"""Command line of the package: ``python -m brokers charges`` shows what a trade costs."""
+"""Command line of the package: what a trade costs, and the account at Kite."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import math
 from collections.abc import Sequence
 
 from brokers.charges import ChargeBreakdown, DatedCharges, UpstoxCharges, ZerodhaCharges, latest_date
+from brokers.desk import commands as desk_commands
+from brokers.kite import commands as kite_commands
 from feeds.command_line import run_command
 from feeds.errors import SettingsError
 from feeds.show import print_line, print_table
@@ -19,14 +21,9 @@ _Row = tuple[str, str, str, str]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, 2 for wrong arguments, 3 for a date without rates."""
+    """Run a command and return its exit code: 0, or 2, 3, 4 for wrong arguments, data, or the broker."""
     options = _parser().parse_args(arguments)
-
-    def work() -> int:
-        _show_charges(options)
-        return 0
-
-    return run_command(work)
+    return run_command(lambda: options.run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     charges.add_argument("--buy", type=_positive, help="price of the order that buys, index points")
     charges.add_argument("--sell", type=_positive, help="price of the order that sells, index points")
     charges.add_argument("--plan", default="zerodha", choices=sorted(_PLANS), help="whose brokerage")
+    charges.set_defaults(run=_show_charges)
+    for add_parsers in (kite_commands.add_parsers, desk_commands.add_parsers):
+        add_parsers(commands)
     return parser
 
 
@@ -62,7 +62,7 @@ def _positive(text: str) -> float:
     return number
 
 
-def _show_charges(options: argparse.Namespace) -> None:
+def _show_charges(options: argparse.Namespace) -> int:
     units: float = options.units
     if options.buy is None and options.sell is None:
         raise SettingsError("found neither --buy nor --sell, expected at least one price")
@@ -86,6 +86,7 @@ def _show_charges(options: argparse.Namespace) -> None:
         line += f" = {total / value * 1e4:.2f} bps of what was bought"
         line += f"; gross {gross:,.2f}, net {gross - total:,.2f} rupees"
     print_line(line)
+    return 0
 
 
 def _leg(plan: DatedCharges, day: dt.date, size: float, price: float | None) -> ChargeBreakdown:

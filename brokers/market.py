@@ -35,6 +35,8 @@ class Market:
         The entry that is working or open.
     units_taken : float
         Units of the current bar's volume that our own orders took.
+    moment : datetime.datetime or None
+        Set while something happens between two bars: the time of it, naive exchange wall clock.
     """
 
     def __init__(self, data: Any) -> None:  # noqa: ANN401 # a backtrader feed, untyped
@@ -50,6 +52,7 @@ class Market:
         self.working: list[SimulatedOrder] = []
         self.trip: RoundTrip | None = None
         self.units_taken = 0.0
+        self.moment: dt.datetime | None = None
 
     @property
     def open_trip(self) -> RoundTrip:
@@ -73,7 +76,9 @@ class Market:
         return self.datetime.lencount - 1
 
     def closed_at(self) -> dt.datetime:
-        """Return the CLOSE of the current bar, naive exchange wall clock."""
+        """Return the CLOSE of the current bar, or the moment after it; naive exchange wall clock."""
+        if self.moment is not None:
+            return self.moment
         bar = self.datetime.lencount
         if bar != self._closed_at[0]:
             self._closed_at = (bar, self.data.closed_at())
@@ -83,6 +88,36 @@ class Market:
     def day(self) -> dt.date:
         """Trading day of the current bar."""
         return dt.date.fromordinal(int(self.datetime[0]))
+
+    def book(self, order: SimulatedOrder, units: float, price: float, charges: float, time: float) -> float:
+        """Apply an execution to the position, the round trip and the order.
+
+        Parameters
+        ----------
+        order : SimulatedOrder
+            What fills.
+        units, price, charges : float
+            Signed units, index points, rupees.
+        time : float
+            Backtrader's day number of the execution.
+
+        Returns
+        -------
+        float
+            Rupees that it adds to the cash.
+        """
+        position, trip = self.position, self.open_trip
+        before = position.price
+        size, average, opened, closed = position.update(units, price)
+        profit = -closed * (price - before) if closed else 0.0
+        trip.net_pnl += profit - charges
+        order.execute(
+            time, units, price,
+            closed, abs(closed) * before, charges if closed else 0.0,
+            opened, abs(opened) * price, 0.0 if closed else charges,
+            0.0, profit, size, average,
+        )  # fmt: skip
+        return profit - charges
 
     def recent_range(self) -> float:
         """Mean of high minus low over the bars before this one, index points; NaN on the first bar."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from brokers.charges import ChargePlan, PercentCharges, UpstoxCharges, ZerodhaCharges
+from brokers.kite.settings import KiteSettings
 from brokers.risk.cooldown import Cooldown
 from brokers.risk.daily_loss import DailyLoss
 from brokers.risk.data_quality import DataQuality
@@ -95,6 +96,7 @@ class BrokerSettings(Section):
     max_percent_of_volume: float = Field(
         default=0.0, ge=0, le=100, description="percent of a bar's volume our orders may take, 0 = no limit"
     )
+    kite: KiteSettings = Field(default=KiteSettings(), description="the live broker")
 
 
 class RiskSettings(Section):

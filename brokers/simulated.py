@@ -82,7 +82,7 @@ class SimulatedBroker(bt.BrokerBase):
     def stop(self) -> None:
         """Close what is still open at the last close, so that the account ends flat."""
         for market in self._markets.values():
-            self._close_at_end_of_data(market)
+            self._close_at_last_price(market, "end_of_data", market.close[0])
 
     def getcommissioninfo(self, data: Any) -> Any:  # noqa: ANN401 # backtrader's signature
         """Return the profit arithmetic of a future; charges are booked by this broker itself."""
@@ -322,21 +322,10 @@ class SimulatedBroker(bt.BrokerBase):
     def _book(
         self, market: Market, order: SimulatedOrder, units: float, reference: float, price: float
     ) -> None:
-        position = market.position
         trip = market.open_trip
         charges = self._execution.charges(market, order, units, price)
-        before = position.price
-        size, average, opened, closed = position.update(units, price)
-        profit = -closed * (price - before) if closed else 0.0
-        self.cash += profit - charges
-        trip.net_pnl += profit - charges
         order.comminfo = self._commission
-        order.execute(
-            market.datetime[0], units, price,
-            closed, abs(closed) * before, charges if closed else 0.0,
-            opened, abs(opened) * price, 0.0 if closed else charges,
-            0.0, profit, size, average,
-        )  # fmt: skip
+        self.cash += market.book(order, units, price, charges, market.datetime[0])
         self.journal.fills.append(
             Fill(order.ref, order.round_trip, market.name, market.opened_at(), market.bar, order.role,
                  units, price, reference, charges)
@@ -390,7 +379,8 @@ class SimulatedBroker(bt.BrokerBase):
         request = {"role": verdict.rule, "verdict": verdict._replace(action="allow")}
         self._take(market.open_trip.entry.owner, market.data, -market.position.size, request)
 
-    def _close_at_end_of_data(self, market: Market) -> None:
+    def _close_at_last_price(self, market: Market, role: str, reference: float, reason: str = "") -> None:
+        """Cancel everything that works and leave at ``reference`` without waiting for a bar."""
         for order in tuple(market.working):
             self.cancel(order)
         size = -market.position.size
@@ -398,9 +388,8 @@ class SimulatedBroker(bt.BrokerBase):
             return
         trip = market.open_trip
         self._order_count += 1
-        order = make_order(self._order_count, trip.entry.owner, market.data, size, {"role": "end_of_data"})
+        order = make_order(self._order_count, trip.entry.owner, market.data, size, {"role": role})
         order.round_trip = trip.number
-        self._log.accept(market, order)
-        reference = market.close[0]
+        self._log.accept(market, order, ALLOWED._replace(reason=reason))
         price = self._execution.price(market, order, size, reference, at_open=False)
         self._book(market, order, size, reference, price)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from feeds.errors import MuhuratError
 
-__all__ = ["run_command"]
+__all__ = ["fail", "run_command"]
 
 _INTERRUPTED = 130
 
@@ -32,18 +32,19 @@ def run_command(work: Callable[[], int]) -> int:
         code = work()
         sys.stdout.flush()
     except MuhuratError as error:
-        return _fail(str(error), error.exit_code)
+        return fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted before the end", _INTERRUPTED)
+        return fail("interrupted before the end", _INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         place = f" at {error.filename}" if error.filename else ""
-        return _fail(f"{error.strerror or error}{place}; make room there, or mend its permissions", 1)
+        return fail(f"{error.strerror or error}{place}; make room there, or mend its permissions", 1)
     return code
 
 
-def _fail(message: str, exit_code: int) -> int:
+def fail(message: str, exit_code: int) -> int:
+    """Tell in one line on the standard error what went wrong, and return the exit code."""
     sys.stderr.write(f"error: {' '.join(message.split())}\n")
     return exit_code

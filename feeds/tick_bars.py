@@ -45,6 +45,11 @@ class Tick(NamedTuple):
     quantity: float
     open_interest: float = float("nan")
 
+    @property
+    def is_believable(self) -> bool:
+        """Whether the price is positive and the quantity is not negative, both finite."""
+        return bool(self.price > 0 and np.isfinite(self.price) and 0 <= self.quantity < np.inf)
+
 
 class Bar(NamedTuple):
     """One finished bar; the fields of the bar frame, and when it closed (Asia/Kolkata)."""
@@ -128,7 +133,7 @@ class TickBarBuilder:
         """
         if tick.time.tzinfo is None:
             raise DataError(f"found a tick at {tick.time} without a time zone; attach Asia/Kolkata")
-        if not (tick.price > 0 and np.isfinite(tick.price) and 0 <= tick.quantity < np.inf):
+        if not tick.is_believable:
             # Nothing in a broken message is believed, its time least of all: later ticks would be late.
             self.counts.invalid += 1
             return []
@@ -164,6 +169,34 @@ class TickBarBuilder:
         self._not_before = self._bar.end
         self._bar = None
         return [finished]
+
+    @property
+    def open_end(self) -> dt.datetime | None:
+        """End of the bar under way, None when there is none."""
+        return None if self._bar is None else self._bar.end
+
+    @property
+    def day_quantity(self) -> float | None:
+        """The newest cumulative quantity of the day, None when not known."""
+        return self._day_quantity
+
+    def resume(self, start: dt.datetime, day_quantity: float | None, *, gap: bool) -> None:
+        """Go on at ``start``, after bars that were taken from elsewhere; no bar may be under way.
+
+        Parameters
+        ----------
+        start : datetime
+            Where the next bar may begin, aware; older ticks are late.
+        day_quantity : float or None
+            Cumulative quantity at ``start``, so that the next bar's volume counts from there. None where it
+            is not known: the volume then counts from the next tick.
+        gap : bool
+            Whether ticks since ``start`` may have been lost.
+        """
+        self._segment_of(start)
+        self._day_quantity = day_quantity
+        self._not_before = start if self._not_before is None else max(start, self._not_before)
+        self._gap = self._gap or gap
 
     def mark_gap(self) -> None:
         """Say that ticks may have been lost: the bar under way, or else the next one, is incomplete."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from analyzers.bar_record import BarRecord
 from brokers.execution import ExecutionModel
 from brokers.finer_bars import FinerBars
 from brokers.journal import Journal
@@ -19,7 +21,7 @@ from brokers.slippage import LatencyModel
 from feeds.bars import close_times
 from feeds.calendar import TradingCalendar
 from feeds.history import make_history_feed
-from feeds.terms import DatedTerms
+from feeds.terms import ContractTerms, DatedTerms
 from ml.predict import Predictor
 from strategies.base import IntradayStrategy
 from strategies.engine import Engine
@@ -28,7 +30,7 @@ from strategies.settings import Settings
 from strategies.sizers import FixedSizer, RiskSizer, Sizer
 from strategies.windows import DayWindows
 
-__all__ = ["Assembled", "assemble_backtest"]
+__all__ = ["Assembled", "assemble", "assemble_backtest", "make_execution", "make_windows"]
 
 
 class Assembled(NamedTuple):
@@ -49,6 +51,55 @@ class Assembled(NamedTuple):
     journal: Journal
 
 
+def assemble(
+    settings: Settings,
+    calendar: TradingCalendar,
+    *,
+    feed: Any,  # noqa: ANN401 # a backtrader feed, untyped
+    broker: Any,  # noqa: ANN401 # a backtrader broker, untyped
+    terms: Callable[[dt.date], ContractTerms],
+    predictor: Predictor | None = None,
+    engine: Engine | None = None,
+    on_bar: Callable[[BarRecord], None] | None = None,
+) -> Engine:
+    """Put feed, broker and strategy together: the same in a backtest, on paper and live.
+
+    Parameters
+    ----------
+    settings : Settings
+        Everything.
+    calendar : TradingCalendar
+        Sessions.
+    feed : feeds.history.HistoryFeed or feeds.live.LiveFeed
+        Bars of ``settings.data.bar_minutes``.
+    broker : SimulatedBroker, PaperBroker or LiveBroker
+        Takes the orders.
+    terms : callable
+        ``terms(day)`` gives lot, tick, freeze quantity and margin of that day, for the sizer.
+    predictor : Predictor or None
+        For strategies that ask a model.
+    engine : Engine or None
+        To put them into; an ordinary one when left out.
+    on_bar : callable or None
+        Told what the strategy saw and decided on every bar.
+    """
+    engine = engine or Engine()
+    engine.adddata(feed)
+    engine.broker = broker
+    section = settings.strategy
+    strategy: type[IntradayStrategy] = load_strategy(section.name)
+    engine.addstrategy(
+        strategy,
+        settings=section,
+        windows=make_windows(settings, calendar),
+        sizer=_make_sizer(settings, terms),
+        plugin=plugin_settings(section.name, strategy, section.parameters),
+        predictor=predictor,
+        on_bar=on_bar,
+    )
+    return engine
+
+
 def assemble_backtest(
     settings: Settings,
     bars: pd.DataFrame,
@@ -59,6 +110,7 @@ def assemble_backtest(
     skip: bool = True,
     verify: bool = False,
     on_progress: Callable[[int], None] | None = None,
+    on_bar: Callable[[BarRecord], None] | None = None,
 ) -> Assembled:
     """Put a backtest together.
 
@@ -77,66 +129,69 @@ def assemble_backtest(
         ``data.detail`` says so.
     skip, verify, on_progress
         See :class:`strategies.engine.Engine`.
+    on_bar : callable or None
+        See :func:`assemble`; every bar is visited then.
     """
     bar_minutes = settings.data.bar_minutes
     terms = DatedTerms(settings.market, calendar)
-    charges = make_charges(settings.broker)
     journal = Journal()
     broker = SimulatedBroker(
         cash=settings.broker.starting_cash,
-        execution=ExecutionModel(
-            charges=charges,
-            slippage=make_slippage(settings.broker),
-            latency=LatencyModel(settings.broker.latency_ms),
-            participation=VolumeParticipation(settings.broker.max_percent_of_volume),
-            terms=terms,
-            bar_seconds=bar_minutes * 60.0,
-        ),
+        execution=make_execution(settings, terms),
         gate=RiskGate(make_rules(settings.risk), settings.broker.starting_cash),
         journal=journal,
         finer_bars=_finer_bars(settings, bars, minutes),
     )
-    engine = Engine(skip=skip, verify=verify, on_progress=on_progress)
     closes = close_times(pd.DatetimeIndex(bars.index), bar_minutes, calendar)
-    engine.adddata(make_history_feed(bars, closes, name=settings.market.instrument, bar_minutes=bar_minutes))
-    engine.broker = broker
-    sizer: Sizer
-    if settings.strategy.sizer == "fixed":
-        sizer = FixedSizer(settings.strategy.fixed_units)
-    else:
-        sizer = RiskSizer(
-            risk_percent=settings.strategy.risk_percent,
-            margin_percent_of_cash=settings.strategy.margin_percent_of_cash,
-            charges=charges,
-            terms=terms,
-        )
-    _add_strategy(engine, settings, calendar, sizer, predictor)
+    feed = make_history_feed(bars, closes, name=settings.market.instrument, bar_minutes=bar_minutes)
+    engine = assemble(
+        settings,
+        calendar,
+        feed=feed,
+        broker=broker,
+        terms=terms,
+        predictor=predictor,
+        engine=Engine(skip=skip and on_bar is None, verify=verify, on_progress=on_progress),
+        on_bar=on_bar,
+    )
     return Assembled(engine, broker, journal)
 
 
-def _add_strategy(
-    engine: Engine,
-    settings: Settings,
-    calendar: TradingCalendar,
-    sizer: Sizer,
-    predictor: Predictor | None,
-) -> None:
+def make_execution(settings: Settings, terms: Callable[[dt.date], ContractTerms]) -> ExecutionModel:
+    """Return what a simulated execution takes and costs, for backtests and paper."""
+    broker = settings.broker
+    return ExecutionModel(
+        charges=make_charges(broker),
+        slippage=make_slippage(broker),
+        latency=LatencyModel(broker.latency_ms),
+        participation=VolumeParticipation(broker.max_percent_of_volume),
+        terms=terms,
+        bar_seconds=settings.data.bar_minutes * 60.0,
+    )
+
+
+def make_windows(settings: Settings, calendar: TradingCalendar) -> DayWindows:
+    """Return when entries end and positions are squared off, by day."""
     section = settings.strategy
-    strategy: type[IntradayStrategy] = load_strategy(section.name)
-    engine.addstrategy(
-        strategy,
-        settings=section,
-        windows=DayWindows(
-            calendar,
-            last_entry=section.last_entry,
-            square_off=section.square_off,
-            last_entry_before_close_minutes=section.last_entry_before_close_minutes,
-            square_off_before_close_minutes=section.square_off_before_close_minutes,
-            bar_minutes=settings.data.bar_minutes,
-        ),
-        sizer=sizer,
-        plugin=plugin_settings(section.name, strategy, section.parameters),
-        predictor=predictor,
+    return DayWindows(
+        calendar,
+        last_entry=section.last_entry,
+        square_off=section.square_off,
+        last_entry_before_close_minutes=section.last_entry_before_close_minutes,
+        square_off_before_close_minutes=section.square_off_before_close_minutes,
+        bar_minutes=settings.data.bar_minutes,
+    )
+
+
+def _make_sizer(settings: Settings, terms: Callable[[dt.date], ContractTerms]) -> Sizer:
+    section = settings.strategy
+    if section.sizer == "fixed":
+        return FixedSizer(section.fixed_units)
+    return RiskSizer(
+        risk_percent=section.risk_percent,
+        margin_percent_of_cash=section.margin_percent_of_cash,
+        charges=make_charges(settings.broker),
+        terms=terms,
     )
 
 

@@ -6,12 +6,14 @@ A plugin says when to enter and how sure it is; this class does the rest. It nev
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import backtrader as bt
 import numpy as np
 import numpy.typing as npt
 
+from analyzers.bar_record import BarRecord
 from feeds.errors import MuhuratError
 from feeds.section import Section
 from strategies.indicators import AverageTrueRange
@@ -19,7 +21,7 @@ from strategies.settings_section import StrategySettings
 from strategies.sizers import Sizer
 from strategies.windows import DayWindows
 
-__all__ = ["Decision", "IntradayStrategy", "PluginSettings", "whole_line"]
+__all__ = ["BarRecord", "Decision", "IntradayStrategy", "PluginSettings", "whole_line"]
 
 
 class PluginSettings(Section):
@@ -44,6 +46,19 @@ class Decision(NamedTuple):
     model_age_days: float = math.nan
 
 
+class _Answer(NamedTuple):
+    # The part of a BarRecord that only the strategy itself knows.
+    asked: bool = False
+    side: int = 0
+    probability: float = math.nan
+    units: float = 0.0
+    leaves: str = ""
+
+
+_NOT_ASKED = _Answer()
+_NO_ENTRY = _Answer(asked=True)
+
+
 class IntradayStrategy(bt.Strategy):
     """Base of all strategies.
 
@@ -59,12 +74,15 @@ class IntradayStrategy(bt.Strategy):
         The plugin's own settings, an instance of its ``Settings``.
     predictor : ml.predict.Predictor or None
         For plugins that ask a model.
+    on_bar : callable or None
+        Given a :class:`analyzers.bar_record.BarRecord` on every bar, after its orders were sent.
 
     Notes
     -----
     A plugin overrides :meth:`decide`, and :meth:`wants_exit` if it leaves before stop, target or
-    square-off. For speed it may declare with :meth:`entry_bars` and :meth:`exit_bars` on which bars
-    these two can answer anything; without a declaration every bar is visited.
+    square-off; :meth:`inputs` names what these two look at. For speed it may declare with
+    :meth:`entry_bars` and :meth:`exit_bars` on which bars these two can answer anything; without a
+    declaration every bar is visited.
     """
 
     Settings: ClassVar[type[PluginSettings]] = PluginSettings
@@ -76,6 +94,7 @@ class IntradayStrategy(bt.Strategy):
         ("sizer", None),
         ("plugin", None),
         ("predictor", None),
+        ("on_bar", None),
     )
 
     def __init__(self) -> None:
@@ -89,6 +108,7 @@ class IntradayStrategy(bt.Strategy):
         self._held_since = 0  # ordinal of the day
         self._protection: list[Any] = []
         self._next_flat = self._next_holding = np.zeros(0, dtype=np.int64)
+        self._on_bar: Callable[[BarRecord], None] | None = self.p.on_bar
         self.atr = self.make_atr()
 
     # -- what a plugin overrides -----------------------------------------------------------------
@@ -104,6 +124,10 @@ class IntradayStrategy(bt.Strategy):
     def wants_exit(self) -> bool:
         """Answer whether to leave the open position at the close of the current bar."""
         return False
+
+    def inputs(self) -> dict[str, float]:
+        """Return what the answers on the current bar rest on, by name; only asked where bars are recorded."""
+        return {"atr": float(self.atr[0])}
 
     def entry_bars(self) -> npt.NDArray[np.bool_] | None:
         """Return on which bars :meth:`decide` may answer an entry, None when it may on any.
@@ -121,47 +145,65 @@ class IntradayStrategy(bt.Strategy):
 
     def next(self) -> None:
         """Manage the open position, or look for an entry."""
+        if self._on_bar is None:
+            self._manage()
+            return
+        position = float(self.broker.getposition(self.data).size)
+        working = self._entry is not None or bool(self._exit_ref)
+        answer = self._manage()
+        self._on_bar(BarRecord(self.data.opened_at(), position, working, *answer, self.inputs()))
+
+    def _manage(self) -> _Answer:
         day = int(self.data.datetime[0])
         minute = round((self.data.datetime[0] - day) * 86_400) / 60
         window = self._windows.of(day)
         position = self.broker.getposition(self.data).size
         if position:
             self._held_since = self._held_since or day
-            if not self._exit_ref:
-                # Held from an earlier day only where that day's bars ended before the square-off
-                if minute >= window.square_off or day != self._held_since:
-                    self._leave("square_off", position)
-                elif self.wants_exit():
-                    self._leave("signal", position)
-            return
+            if self._exit_ref:
+                return _NOT_ASKED
+            # Held from an earlier day only where that day's bars ended before the square-off
+            if minute >= window.square_off or day != self._held_since:
+                return self._leave("square_off", position)
+            return self._leave("signal", position) if self.wants_exit() else _NOT_ASKED
         self._held_since = 0
         if self._entry is not None:
             if minute >= window.square_off:
                 self.cancel(self._entry)
-            return
+            return _NOT_ASKED
         if minute >= window.last_entry or not self.data.complete[0]:
-            return
+            return _NOT_ASKED
         decision = self.decide()
-        if decision is not None:
-            self._enter(decision)
+        return _NO_ENTRY if decision is None else self._enter(decision)
 
     def notify_order(self, order: Any) -> None:  # noqa: ANN401 # an order of the broker in use
         """Keep track of which of our orders are still working."""
-        if order.alive():
+        if order.info.get("restored"):
+            self._adopt(order)
+        elif order.alive():
             if order.leaves_at_market:  # ours, or a limit of the broker closes the position
                 self._exit_ref = order.ref
-            return
-        if self._entry is not None and order.ref == self._entry.ref:
+        elif self._entry is not None and order.ref == self._entry.ref:
             self._entry = None
         elif order.ref == self._exit_ref:
             self._exit_ref = 0
             if order.status != order.Completed:
                 self._protection = []
 
-    def _enter(self, decision: Decision) -> None:
+    def _adopt(self, order: Any) -> None:  # noqa: ANN401 # an order of the broker in use
+        """Go on with an order that this strategy sent before the process was restarted."""
+        if order.role == "entry":
+            self._held_since = int(order.created.dt)
+            self._entry = order if order.alive() else None
+        elif order.alive() and order.leaves_at_market:
+            self._exit_ref = order.ref
+        elif order.alive():
+            self._protection.append(order)
+
+    def _enter(self, decision: Decision) -> _Answer:
         atr = self.atr[0]
         if not 0 < atr < math.inf:  # NaN during warm-up
-            return
+            return _Answer(True, int(decision.side), float(decision.probability))
         close = self.data.close[0]
         side = decision.side
         if side not in (1, -1):
@@ -176,8 +218,9 @@ class IntradayStrategy(bt.Strategy):
             stop_points=stop_points,
             cash=self.broker.getcash(),
         )
+        answer = _Answer(True, int(side), float(decision.probability), float(units))
         if not units:
-            return
+            return answer
         facts = {
             "volatility": atr,
             "bar_complete": bool(self.data.complete[0]),
@@ -196,14 +239,16 @@ class IntradayStrategy(bt.Strategy):
             parent=entry, transmit=True, role="target",
         )  # fmt: skip
         self._protection = [stop, target]
+        return answer
 
-    def _leave(self, reason: str, position: float) -> None:
+    def _leave(self, reason: str, position: float) -> _Answer:
         """Cancel the protection, then leave at market: never two exits that could both fill."""
         for order in self._protection:
             self.cancel(order)
         self._protection = []
         place = self.sell if position > 0 else self.buy
         self._exit_ref = place(size=abs(position), exectype=bt.Order.Market, role=reason).ref
+        return _Answer(leaves=reason)
 
     # -- what the engine asks --------------------------------------------------------------------
 

@@ -44,6 +44,10 @@ class Strategy(IntradayStrategy):
             return Decision(1)
         return Decision(-1) if signal < 0 else None
 
+    def inputs(self) -> dict[str, float]:
+        """Name the signal."""
+        return super().inputs() | {"signal": self.data.signal[0]}
+
     def entry_bars(self) -> npt.NDArray[np.bool_]:
         """Return the bars with a signal."""
         signal = whole_line(self.data.lines.signal)

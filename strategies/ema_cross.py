@@ -51,6 +51,12 @@ class Strategy(IntradayStrategy):
         """Leave on a crossing against the position."""
         return self._crossed() * self.broker.getposition(self.data).size < 0
 
+    def inputs(self) -> dict[str, float]:
+        """Name the averages of this bar and of the one before."""
+        averages = {"fast": self.fast[0], "slow": self.slow[0], "fast_before": self.fast[-1],
+                    "slow_before": self.slow[-1]}  # fmt: skip
+        return super().inputs() | averages
+
     def entry_bars(self) -> npt.NDArray[np.bool_]:
         """Return the bars with a crossing."""
         difference = whole_line(self.fast) - whole_line(self.slow)

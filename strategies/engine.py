@@ -58,7 +58,10 @@ class Engine(bt.Cerebro):
         self._on_progress = on_progress
 
     def run(self, **parameters: Any) -> Any:  # noqa: ANN401 # Cerebro's own
-        """Run as Cerebro does, without pauses for garbage collection."""
+        """Run as Cerebro does: over history without pauses for garbage collection, live as things happen."""
+        if any(data.islive() for data in self.datas):
+            # A fill between two bars must not wait for the next one
+            return super().run(**{"quicknotify": True, **parameters})
         with _no_garbage_collection():
             return super().run(**parameters)
 
@@ -83,6 +86,7 @@ class Engine(bt.Cerebro):
         strategy = runstrats[0]
         return bool(
             not isinstance(strategy, IntradayStrategy)
+            or strategy.p.on_bar is not None
             or self.runwriters
             or self._timers
             or self._timerscheat

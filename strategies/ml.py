@@ -8,7 +8,7 @@ from pydantic import Field
 
 from feeds.clock import IST
 from strategies.base import Decision, IntradayStrategy, PluginSettings, whole_line
-from strategies.indicators import Prediction
+from strategies.indicators import Prediction, bars_of
 
 __all__ = ["Strategy"]
 
@@ -41,6 +41,17 @@ class Strategy(IntradayStrategy):
             return None
         side, probability = (1, buy) if may_buy and (not may_sell or buy >= sell) else (-1, sell)
         return Decision(side, probability, self._model_age_days())
+
+    def inputs(self) -> dict[str, float]:
+        """Name the class probabilities and every feature the model saw."""
+        predictor = self.p.predictor
+        row = predictor.features.compute_last(bars_of(self.data, min(len(self.data), predictor.warmup_bars)))
+        prediction = self.prediction
+        return (
+            super().inputs()
+            | {"p_sell": prediction.sell[0], "p_hold": prediction.hold[0], "p_buy": prediction.buy[0]}
+            | dict(zip(predictor.features.names, row.tolist(), strict=True))
+        )
 
     def _model_age_days(self) -> float:
         """Return the days from the newest bar the model knows to the current bar."""

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -22,7 +23,7 @@ from strategies.loading import RunBars
 from strategies.plugins import load_strategy
 from strategies.settings import Settings
 
-__all__ = ["PreparedModel", "prepare_model", "trial_id"]
+__all__ = ["PreparedModel", "load_stored", "prepare_model", "trial_id"]
 
 
 # Where things lie and how many work at once makes no other trial.
@@ -122,7 +123,16 @@ def _trained(settings: Settings, result: WalkForward, more: dict[str, Any]) -> P
     return PreparedModel(result.predictor, result.windows[0].test_first, info, windows)
 
 
-def _stored(settings: Settings, bars: RunBars, version: str) -> PreparedModel:
+def load_stored(settings: Settings, version: str) -> PreparedModel:
+    """Load a stored model for the instrument, bars and features of the settings.
+
+    Raises
+    ------
+    DataError
+        It was trained on another instrument or on bars of another length.
+    ModelError, ModelNotFoundError
+        It is damaged, expects other features, or does not exist.
+    """
     features = FeatureSet(settings.ml.features)
     stored = ModelRegistry(settings.ml.registry).load(version, features)
     card = stored.card
@@ -136,19 +146,25 @@ def _stored(settings: Settings, bars: RunBars, version: str) -> PreparedModel:
             f"model {card.version} was trained on {card.bar_minutes}-minute bars, the run uses "
             f"{settings.data.bar_minutes}; set data.bar_minutes={card.bar_minutes} or choose another model"
         )
-    last = pd.DatetimeIndex(bars.frame.index)[-1]
-    if last < card.valid_from:
-        raise DataError(
-            f"model {card.version} was trained on bars up to {card.trained_until:%Y-%m-%d} and may judge "
-            f"from {card.valid_from:%Y-%m-%d}, the bars end on {last:%Y-%m-%d}; "
-            "give newer bars or another model"
-        )
     info = _info(card.kind, card.features, LabelSettings.model_validate(card.label)) | {
         "version": card.version,
+        "registry": str(Path(settings.ml.registry).resolve()),
         "trained_until": card.trained_until.isoformat(),
         "split": f"stored: trained on bars up to {card.trained_until:%Y-%m-%d}, judges later ones",
     }
     return PreparedModel(stored.predictor(features), card.valid_from, info, [])
+
+
+def _stored(settings: Settings, bars: RunBars, version: str) -> PreparedModel:
+    model = load_stored(settings, version)
+    last = pd.DatetimeIndex(bars.frame.index)[-1]
+    if last < model.judges_from:
+        raise DataError(
+            f"model {model.info['version']} was trained on bars up to {model.info['trained_until'][:10]} and "
+            f"may judge from {model.judges_from:%Y-%m-%d}, the bars end on {last:%Y-%m-%d}; "
+            "give newer bars or another model"
+        )
+    return model
 
 
 def _store(settings: Settings, bars: RunBars, result: WalkForward, now: dt.datetime) -> str:

@@ -84,6 +84,10 @@ class Strategy(IntradayStrategy):
         side = int(self.broken.side[0])
         return Decision(side) if side else None
 
+    def inputs(self) -> dict[str, float]:
+        """Name the break."""
+        return super().inputs() | {"broken": self.broken.side[0]}
+
     def entry_bars(self) -> npt.NDArray[np.bool_]:
         """Return the bars with a break."""
         return whole_line(self.broken.lines.side) != 0

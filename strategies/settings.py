@@ -18,6 +18,7 @@ from feeds.settings_error import settings_error
 from feeds.settings_file import parse_value, read_settings_file
 from feeds.suggest import did_you_mean
 from ml.settings import MlSettings
+from strategies.live_settings import LiveSettings
 from strategies.settings_section import StrategySettings
 
 __all__ = ["Settings", "load_settings"]
@@ -30,6 +31,7 @@ class Settings(Section):
     data: DataSettings = Field(default_factory=DataSettings, description="where bars come from")
     ml: MlSettings = Field(default_factory=MlSettings, description="the model")
     strategy: StrategySettings = Field(default_factory=StrategySettings, description="what is traded on")
+    live: LiveSettings = Field(default_factory=LiveSettings, description="how a live day is run")
     broker: BrokerSettings = Field(default_factory=BrokerSettings, description="account and costs")
     risk: RiskSettings = Field(default_factory=RiskSettings, description="limits on entries")
     report: ReportSettings = Field(default_factory=ReportSettings, description="what a run writes")

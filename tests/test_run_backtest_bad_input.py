@@ -478,10 +478,15 @@ def test_a_bug_is_one_line_and_a_file_with_the_traceback(refuse, tmp_path, monke
     assert "ZeroDivisionError" in kept.read_text()
 
 
-def test_debug_shows_the_traceback(tmp_path, monkeypatch):
+def test_debug_shows_the_traceback(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("strategies.backtest.load_run_bars", lambda *_, **__: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(SystemExit) as leaving:
         main(["--debug", "--out", str(tmp_path / "run"), "--set", f"ml.registry={tmp_path / 'models'}"])
+    assert leaving.value.code == 1
+    assert "load_run_bars" in (told := capsys.readouterr().err)
+    assert told.endswith("ZeroDivisionError: division by zero\n")
+    assert main(["--debug", "--set", "foo.bar=1"]) == 2
+    assert capsys.readouterr().err.startswith("Traceback")
 
 
 def test_an_environment_that_fails_is_no_bug(refuse, monkeypatch):

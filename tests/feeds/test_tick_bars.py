@@ -227,6 +227,28 @@ def test_minutes_equal_pandas(ticks):
     assert list(result.index) == list(expected.index)
 
 
+def test_after_bars_from_elsewhere_the_volume_counts_from_where_they_ended():
+    builder = TickBarBuilder(CALENDAR, 3, cumulative=True)
+    feed(builder, ("09:15:00", 100, 65))
+    builder.advance(at("09:18:00"))
+    builder.resume(at("09:21:00"), 1000.0, gap=False)
+    assert builder.day_quantity == 1000
+    (bar,) = feed(builder, ("09:20:59", 1, 9000), ("09:21:05", 101, 1065), ("09:22:00", 101, 1130),
+                  ("09:23:00", 101, 1195), ("09:24:00", 101, 1260))  # fmt: skip
+    assert (bar.start, bar.volume, bar.complete, builder.counts.late) == (at("09:21:00"), 195, True, 1)
+
+
+@pytest.mark.parametrize(("quantity", "gap"), [(None, False), (1000.0, True)])
+def test_after_bars_from_elsewhere_a_bar_is_incomplete_where_something_is_not_known(quantity, gap):
+    builder = TickBarBuilder(CALENDAR, 1, cumulative=True)
+    builder.resume(at("09:21:00"), quantity, gap=gap)
+    feed(builder, ("09:21:00", 100, 1065), ("09:21:30", 100, 1130))
+    assert builder.open_end == at("09:22:00")
+    (bar,) = builder.advance(at("09:22:00"))
+    assert (bar.volume, bar.complete) == (65 if quantity is None else 130, False)
+    assert builder.open_end is None
+
+
 @pytest.mark.real_data
 def test_real_ticks_make_the_bars_of_the_other_vendor(shared_data):
     builder = TickBarBuilder(CALENDAR, 1, cumulative=False)

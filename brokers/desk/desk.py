@@ -1,0 +1,583 @@
+"""The desk thread: takes messages, writes facts, and does what the plan says.
+
+Everything that happens to an order goes through one queue and one thread, so there is no second writer to
+race with. HTTP calls are made by a few worker threads, which report back through the same queue: a call that
+hangs delays nothing but its own order.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from brokers.desk.dispatcher import Dispatcher
+from brokers.desk.facts import (
+    Acknowledged,
+    CancelFailed,
+    CancelSent,
+    DayOpened,
+    EntryDecided,
+    EntryDenied,
+    ExitWanted,
+    Fact,
+    Intent,
+    NotFound,
+    Refused,
+    Sent,
+    TripClosed,
+    Unresolved,
+    event_of,
+)
+from brokers.desk.journal_file import JournalFile, JournalRow
+from brokers.desk.messages import (
+    BookRead,
+    CancelAnswered,
+    Crashed,
+    Deny,
+    Enter,
+    Leave,
+    Message,
+    OrderUpdate,
+    PlaceAnswered,
+    Resync,
+    SessionRenewed,
+    Shutdown,
+    TargetTouched,
+)
+from brokers.desk.plan import Cancel, Close, Place, WantExit, plan
+from brokers.desk.state import DeskState, Trip
+from brokers.desk.strangers import accept_strangers, judge_account
+from brokers.desk.tags import make_tag
+from brokers.desk.timing import Patience, Watch
+from brokers.reconcile import (
+    Book,
+    ChargesOf,
+    facts_of_rows,
+    never_sent,
+    reconcile,
+)
+from brokers.wire import (
+    BookOrder,
+    NotNowError,
+    OrderKind,
+    OrderRefusedError,
+    OrderRequest,
+    OrderWire,
+    SessionDeadError,
+)
+from feeds.errors import BrokerError
+from feeds.log import Log
+
+__all__ = ["DeskContract", "OrderDesk"]
+
+_TURN_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class DeskContract:
+    """The contract: prices stand on ``tick`` points, one order has at most ``largest_order`` units."""
+
+    symbol: str
+    product: str
+    tick: float
+    largest_order: float
+
+
+class OrderDesk:
+    """Owns all orders of one contract.
+
+    Parameters
+    ----------
+    journal : JournalFile
+        Open, of this day.
+    wire : OrderWire
+        The broker.
+    contract : DeskContract
+        What is traded.
+    charges_of : callable
+        See :data:`brokers.reconcile.ChargesOf`.
+    patience : Patience
+        How long things may take.
+    log : Log
+        Told everything a person may have to reconstruct.
+    on_rows : callable
+        Called with the journal rows just written, in the desk thread; must not block.
+    on_session_dead : callable
+        Called in the desk thread when the broker no longer accepts the session, with its words.
+
+    Attributes
+    ----------
+    obstacle : str
+        Why no entry may be sent now; empty when one may. Read by any thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: JournalFile,
+        wire: OrderWire,
+        contract: DeskContract,
+        charges_of: ChargesOf,
+        patience: Patience,
+        log: Log,
+        on_rows: Callable[[Sequence[JournalRow]], None],
+        on_session_dead: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        self.obstacle = "the desk has not started"
+        self.state = DeskState(row.fact for row in journal.rows())
+        self._journal = journal
+        self._contract = contract
+        self._charges_of = charges_of
+        self._watch = Watch(patience)
+        self._names = {"symbol": contract.symbol, "product": contract.product}
+        self._log = log
+        self._on_rows = on_rows
+        self._on_session_dead = on_session_dead
+        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="order-desk")
+        self._loop: Future[None] | None = None
+        self._dispatcher = Dispatcher(wire, self._inbox.put)
+        self._target: tuple[int, int, float] | None = None
+        self._last_price = 0.0
+        self._cause = 0.0
+        self._session_dead = ""
+        self._differs: int | None = None
+        self._reading = False
+        self._read_wanted = False
+        self._full_read_wanted = False
+        self._last_read = self._last_full_read = 0.0
+        self._writing = 0
+        self._closing: Shutdown | None = None
+        self._abandoned = False
+
+    # -- from other threads ----------------------------------------------------------------------
+
+    def enter(self, decided: EntryDecided, caused_at: float) -> None:
+        """Send an entry; ``caused_at`` is when its last tick arrived (``time.perf_counter``)."""
+        self._inbox.put(Enter(caused_at, decided))
+
+    def deny(self, denied: EntryDenied) -> None:
+        """Write down an entry that was refused."""
+        self._inbox.put(Deny(time.perf_counter(), denied))
+
+    def leave(self, reason: str, detail: str = "") -> None:
+        """Leave the position."""
+        self._inbox.put(Leave(time.perf_counter(), reason, detail))
+
+    def on_price(self, price: float) -> None:
+        """Take the last traded price, index points; called for every tick, so it only compares."""
+        self._last_price = price
+        target = self._target
+        if target is not None and (price - target[2]) * target[1] >= 0.0:
+            self._target = None
+            self._inbox.put(TargetTouched(time.perf_counter(), target[0]))
+
+    def on_order_update(self, row: BookOrder) -> None:
+        """Take a pushed order row."""
+        self._inbox.put(OrderUpdate(time.perf_counter(), row))
+
+    def resync(self, reason: str) -> None:
+        """Read the whole book, because something may have been missed."""
+        self._inbox.put(Resync(time.perf_counter(), reason))
+
+    def session_renewed(self) -> None:
+        """Go on after a new login."""
+        self._inbox.put(SessionRenewed(time.perf_counter()))
+
+    def shut_down(self, *, flatten: bool, reason: str, timeout_seconds: float) -> bool:
+        """End the desk thread; return whether it ended with everything settled or kept as asked.
+
+        With ``flatten`` the position is left first; without, it stays with its stop at the exchange.
+        """
+        done = True
+        if self._loop is not None:
+            self._inbox.put(Shutdown(time.perf_counter(), flatten, reason))
+            wait([self._loop], timeout_seconds)
+            done = self._loop.done() and self.failure is None
+        self._abandoned = True
+        self._dispatcher.close(wait=done)
+        self._pool.shutdown(wait=done)
+        return done
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the desk thread when nothing should have."""
+        loop = self._loop
+        return loop.exception() if loop is not None and loop.done() and not loop.cancelled() else None
+
+    @property
+    def open_position(self) -> str:
+        """What is open at the exchange, in words; empty when nothing is."""
+        lines = []
+        for trip in self.state.active_trips:
+            stops = [
+                f"stop order {order.order_id or order.tag} over {order.exposure} at {order.intent.price:g}"
+                for order in trip.exits
+                if order.intent.kind == "stop" and order.exposure
+            ]
+            others = [
+                f"{order.intent.role} order {order.order_id or order.tag} over {order.exposure} units"
+                for order in trip.orders
+                if order.intent.kind != "stop" and order.exposure
+            ]
+            if trip.position or others:
+                held = f"{trip.position:+d} {self._contract.symbol} {self._contract.product}"
+                protection = ", ".join([*stops, *others]) or "NO order protects it"
+                lines.append(f"{held}: {protection}")
+        return "; ".join(lines)
+
+    # -- start: the same path after a crash ------------------------------------------------------
+
+    def start(self, opened: DayOpened, *, accept_foreign: bool = False) -> None:
+        """Recover from journal and book, then start the thread.
+
+        Raises
+        ------
+        BrokerError
+            The book cannot be read, or the journal belongs to another day or contract: there is nothing to
+            trade on then.
+        """
+        if self.state.opened is None:
+            self._record(opened)
+        self._check_same_day(opened)
+        book = self._dispatcher.read_now()
+        self._record(*never_sent(self.state))
+        self._record(*reconcile(self.state, book, self._charges_of))
+        self._mark_stale_entries()
+        if accept_foreign:
+            self._record(*accept_strangers(self.state, book, **self._names))
+        self._judge(book, sure=True)
+        self._last_read = self._last_full_read = time.monotonic()
+        self._observe()
+        self._loop = self._pool.submit(self._run)
+        self._loop.add_done_callback(self._report_end)
+
+    def _check_same_day(self, opened: DayOpened) -> None:
+        known = self.state.opened
+        if known is None or (known.day, known.symbol, known.product) != (
+            opened.day,
+            opened.symbol,
+            opened.product,
+        ):
+            raise BrokerError(
+                f"journal {self._journal.path} belongs to {known and known.symbol} on {known and known.day}, "
+                f"expected {opened.symbol} on {opened.day}; give this day its own --out folder"
+            )
+
+    def _mark_stale_entries(self) -> None:
+        """Have entries that still work cancelled: the moment they were decided for has passed."""
+        for order in self.state.orders.values():
+            if order.intent.role == "entry" and not order.over:
+                self._watch.stale_entries.add(order.tag)
+
+    # -- the thread ------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._is_done():
+            self._turn()
+
+    def _report_end(self, loop: Future[None]) -> None:
+        error = loop.exception()
+        self.obstacle = "the desk has ended"
+        if error is not None:
+            self.obstacle = f"the desk failed with {type(error).__name__}: {error}"
+            self._log.error("desk_failed", error=f"{type(error).__name__}: {error}", open=self.open_position)
+
+    def _turn(self) -> None:
+        try:
+            message = self._inbox.get(timeout=_TURN_SECONDS)
+        except queue.Empty:
+            self._cause = time.perf_counter()
+        else:
+            self._cause = message.arrived
+            self._handle(message)
+        self._check_time()
+        self._act()
+        self._observe()
+
+    def _is_done(self) -> bool:
+        closing = self._closing
+        if self._abandoned:
+            return True
+        if closing is None or self._writing:
+            return False
+        if closing.flatten:
+            return not self.state.active_trips
+        return all(_is_protected(trip) for trip in self.state.active_trips)
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case Enter():
+                self._enter(message.decided)
+            case Deny():
+                self._record(message.denied)
+            case Leave():
+                self._leave(message.reason, message.detail)
+            case TargetTouched():
+                trip = self.state.trips.get(message.trip)
+                if trip is not None and trip.position and not trip.exit_reason:
+                    self._record(ExitWanted(trip.number, "target"))
+            case OrderUpdate():
+                self._update(message.row)
+            case Resync():
+                self._log.info("resync", reason=message.reason)
+                self._full_read_wanted = True
+            case SessionRenewed():
+                self._log.info("session_renewed")
+                self._session_dead = ""
+                self._full_read_wanted = True
+            case PlaceAnswered():
+                self._place_answered(message)
+            case CancelAnswered():
+                self._cancel_answered(message)
+            case BookRead():
+                self._book_read(message)
+            case Crashed():
+                raise message.error
+            case Shutdown():
+                self._closing = message
+                self._mark_stale_entries()
+                if message.flatten:
+                    self._leave("shutdown", message.reason)
+
+    # -- what was asked for ----------------------------------------------------------------------
+
+    def _enter(self, decided: EntryDecided) -> None:
+        obstacle = self.obstacle or ("shutting down" if self._closing else "")
+        if obstacle:
+            self._record(
+                EntryDenied(
+                    decided.size, decided.price, decided.signal_time, decided.probability, "", obstacle
+                )
+            )
+            return
+        intents = [
+            self._intent(decided.trip, "entry", units, "market", 0.0)
+            for units in _slices(decided.size, self._contract.largest_order)
+        ]
+        numbered = [
+            intent._replace(tag=self._tag(len(self.state.orders) + 1 + place), reference=decided.price)
+            for place, intent in enumerate(intents)
+        ]
+        self._record(decided, *numbered)
+        for intent in numbered:
+            self._send(intent)
+
+    def _leave(self, reason: str, detail: str) -> None:
+        for trip in self.state.active_trips:
+            if not trip.exit_reason:
+                self._record(ExitWanted(trip.number, reason, detail))
+
+    def _update(self, row: BookOrder) -> None:
+        facts = facts_of_rows(self.state, [row])
+        self._record(*facts)
+        if facts:
+            self._read_wanted = True
+        elif row.symbol == self._contract.symbol and self.state.order_of(row.order_id) is None:
+            self._full_read_wanted = True
+
+    def _place_answered(self, answered: PlaceAnswered) -> None:
+        self._writing -= 1
+        order = self.state.orders[answered.tag]
+        answer = answered.answer
+        if isinstance(answer, str):
+            if order.stage != "known":
+                self._record(Acknowledged(answered.tag, answer, answered.wire_ms, answered.answer_ms))
+            if order.intent.role != "entry":
+                self._watch.exit_taken()
+            return
+        if order.stage == "known":  # an update was quicker than the lost answer
+            return
+        if not isinstance(answer, OrderRefusedError):
+            self._record(Unresolved(answered.tag, str(answer)))
+            return
+        dead = isinstance(answer, SessionDeadError)
+        self._record(Refused(answered.tag, str(answer), passing=isinstance(answer, NotNowError)))
+        if dead:
+            self._session_died(answer)
+        elif order.intent.role != "entry":
+            pause = self._watch.exit_refused(time.monotonic())
+            self._log.error("exit_refused", tag=answered.tag, error=str(answer), next_try_seconds=pause)
+
+    def _cancel_answered(self, answered: CancelAnswered) -> None:
+        self._writing -= 1
+        if answered.error is None:
+            return
+        if isinstance(answered.error, SessionDeadError):
+            self._session_died(answered.error)
+        # Refused mostly means that a fill has won; unknown, that it may be done. The book tells both.
+        self._read_wanted = True
+        if isinstance(answered.error, OrderRefusedError):
+            self._record(CancelFailed(answered.tag, str(answered.error)))
+            self._watch.cancel_failed(answered.tag, time.monotonic())
+
+    def _session_died(self, error: BrokerError) -> None:
+        if not self._session_dead:
+            self._session_dead = str(error)
+            self._log.error("session_dead", error=str(error), open=self.open_position)
+            self._on_session_dead(str(error))
+
+    # -- the book --------------------------------------------------------------------------------
+
+    def _book_read(self, read: BookRead) -> None:
+        self._reading = False
+        self._last_read = time.monotonic()
+        if isinstance(read.answer, BrokerError):
+            if isinstance(read.answer, SessionDeadError):
+                self._session_died(read.answer)
+            self._log.warning("book_unread", error=str(read.answer))
+            return
+        book = read.answer
+        if book.positions is not None:
+            self._last_full_read = self._last_read
+        self._record(*reconcile(self.state, book, self._charges_of))
+        for tag in self._watch.overdue(self.state.unresolved, read.requested):
+            self._record(NotFound(tag))
+        self._judge(book)
+
+    def _judge(self, book: Book, *, sure: bool = False) -> None:
+        """Look for what is none of ours in the account."""
+        judgement = judge_account(self.state, book, **self._names, differed=self._differs, sure=sure)
+        if judgement.differs is not None and judgement.differs != self._differs:
+            self._full_read_wanted = True
+        self._differs = judgement.differs
+        self._record(*judgement.facts)
+
+    # -- what time brings ------------------------------------------------------------------------
+
+    def _check_time(self) -> None:
+        now = time.monotonic()
+        for tag in self._watch.cancels_without_effect(self.state.orders.values(), now):
+            self._record(CancelFailed(tag, "it still works seconds after its cancel"))
+            self._watch.cancel_failed(tag, now)
+        full = self._full_read_wanted or now - self._last_full_read >= self._watch.patience.resync_seconds
+        due = full or self._read_wanted or now >= self._watch.next_look(self.state, self._last_read)
+        if due and not self._reading and not self._session_dead:
+            self._reading, self._read_wanted, self._full_read_wanted = True, False, False
+            self._dispatcher.read(now, positions=full)
+
+    # -- what is to be done ----------------------------------------------------------------------
+
+    def _act(self) -> None:
+        """Do what the plan says until it says nothing new."""
+        while True:
+            now = time.monotonic()
+            orders = self.state.orders.values()
+            actions = plan(
+                self.state,
+                impatient=self._watch.impatient(orders, now),
+                blocked=self._watch.blocked(now),
+                largest_order=self._contract.largest_order,
+            )
+            done = [self._do(action, now) for action in actions]
+            if not any(done):
+                return
+            self._observe()
+
+    def _do(self, action: Place | Cancel | WantExit | Close, now: float) -> bool:
+        """Do one action; return whether it changed what is known."""
+        match action:
+            case Close():
+                self._record(TripClosed(action.trip, self.state.trips[action.trip].net_pnl))
+            case WantExit():
+                self._log.error("protection_failed", trip=action.trip, detail=action.detail)
+                self._record(ExitWanted(action.trip, action.reason, action.detail))
+            case Cancel():
+                if self._session_dead:
+                    return False
+                self._record(CancelSent(action.tag))
+                self._writing += 1
+                self._dispatcher.cancel(action.tag, self.state.orders[action.tag].order_id)
+            case Place():
+                if self._session_dead or not self._watch.may_exit(now):
+                    return False
+                intent = self._intent(action.trip, action.role, action.size, action.kind, action.price)
+                self._record(intent)
+                self._send(intent)
+        return True
+
+    def _intent(self, trip: int, role: str, size: int, kind: OrderKind, price: float) -> Intent:
+        on_tick = self._on_tick(price)
+        tag = self._tag(len(self.state.orders) + 1)
+        return Intent(tag, trip, role, size, kind, on_tick, on_tick if price else self._last_price)
+
+    def _tag(self, number: int) -> str:
+        if self.state.opened is None:
+            raise BrokerError("the desk was asked for an order before its day was opened; this is a bug")
+        return make_tag(self.state.opened.mark, number)
+
+    def _on_tick(self, price: float) -> float:
+        tick = self._contract.tick
+        return round(round(price / tick) * tick, 10) if tick else price
+
+    def _send(self, intent: Intent) -> None:
+        """Write that the order may be at the exchange from here on, and send it once."""
+        self._record(Sent(intent.tag))
+        request = OrderRequest(
+            intent.tag, intent.size, intent.kind, intent.price, is_exit=intent.role != "entry"
+        )
+        self._writing += 1
+        self._dispatcher.place(request, self._cause)
+
+    # -- what is known ---------------------------------------------------------------------------
+
+    def _record(self, *facts: Fact) -> None:
+        """Write facts down, then believe them, then tell."""
+        if not facts:
+            return
+        rows = self._journal.append(facts)
+        for fact in facts:
+            self.state.apply(fact)
+            level, event = event_of(fact)
+            getattr(self._log, level)(event, **fact._asdict())
+        self._on_rows(rows)
+
+    def _observe(self) -> None:
+        now = time.monotonic()
+        self._watch.observe(self.state.orders.values(), now)
+        self._target = self._watched_target()
+        self.obstacle = self._find_obstacle(now)
+
+    def _watched_target(self) -> tuple[int, int, float] | None:
+        trip = self._open_trip()
+        if trip is None or not trip.position or trip.exit_reason:
+            return None
+        return trip.number, trip.side, self._on_tick(trip.decided.target_price)
+
+    def _open_trip(self) -> Trip | None:
+        return next(iter(self.state.active_trips), None)
+
+    def _find_obstacle(self, now: float) -> str:
+        if self._closing is not None:
+            return "shutting down"
+        if self._session_dead:
+            return f"the session with the broker is dead ({self._session_dead})"
+        if self.state.halted:
+            return f"halted: {self.state.halted}"
+        if self.state.unresolved:
+            return f"order {self.state.unresolved[0].tag} is unresolved"
+        if self.state.active_trips:
+            return "one position at a time: an entry is already working or open"
+        if now - self._last_read > 3 * self._watch.patience.resync_seconds:
+            return f"the order book could not be read for {now - self._last_read:.0f} seconds"
+        return ""
+
+
+def _is_protected(trip: Trip) -> bool:
+    """Whether the trip can be left alone: no entry works, and known exits cover exactly what is held."""
+    covered = sum(order.exposure for order in trip.exits if order.stage == "known")
+    return all(order.over for order in trip.entries) and covered == abs(trip.position)
+
+
+def _slices(size: int, largest: float) -> list[int]:
+    """Cut an order (signed units) so that no part is above the freeze quantity."""
+    sign = 1 if size > 0 else -1
+    rest, parts = abs(size), []
+    while rest:
+        part = int(min(rest, largest))
+        parts.append(sign * part)
+        rest -= part
+    return parts

@@ -1,0 +1,302 @@
+"""The facts a live order journal consists of. Nothing else is remembered: every state is a fold over them.
+
+A fact is written before it is acted upon. ``Sent`` stands in the journal before the order is on the wire, so
+an intent without it was certainly never sent, and one with it may be at the exchange whatever the answer was.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import re
+from typing import Any, NamedTuple
+
+from brokers.wire import OrderKind, OrderState
+from feeds.errors import DataError
+
+__all__ = [
+    "Acknowledged",
+    "CancelFailed",
+    "CancelSent",
+    "DayOpened",
+    "EntryDecided",
+    "EntryDenied",
+    "ExitWanted",
+    "Fact",
+    "Filled",
+    "ForeignAccepted",
+    "Halted",
+    "Intent",
+    "NeverSent",
+    "NotFound",
+    "OrderSeen",
+    "Refused",
+    "Resumed",
+    "Sent",
+    "TakenOver",
+    "TripClosed",
+    "Unresolved",
+    "event_of",
+    "fact_from_json",
+    "fact_to_json",
+]
+
+
+class DayOpened(NamedTuple):
+    """The journal begins: what is traded, with how much, and the mark all our tags begin with."""
+
+    day: dt.date
+    symbol: str
+    product: str
+    cash: float
+    mark: str
+
+
+class EntryDecided(NamedTuple):
+    """A strategy's entry that the risk gate let pass.
+
+    ``size`` in signed units as allowed; ``price`` of the decision, index points; ``signal_time`` is the close
+    of the bar it was decided on, naive exchange wall clock; ``probability`` NaN without a model.
+    """
+
+    trip: int
+    size: int
+    price: float
+    stop_price: float
+    target_price: float
+    signal_time: dt.datetime
+    probability: float
+    rule: str = ""
+    reason: str = ""
+
+
+class EntryDenied(NamedTuple):
+    """A strategy's entry that was not sent; ``rule`` is empty where the desk and no risk rule refused it."""
+
+    size: int
+    price: float
+    signal_time: dt.datetime
+    probability: float
+    rule: str
+    reason: str
+
+
+class Intent(NamedTuple):
+    """An order that is about to be sent.
+
+    ``role`` as in :class:`brokers.journal.Fill`; ``reference`` is the price that slippage is measured from.
+    """
+
+    tag: str
+    trip: int
+    role: str
+    size: int
+    kind: OrderKind
+    price: float
+    reference: float
+
+
+class NeverSent(NamedTuple):
+    """An intent that a crash kept from being sent."""
+
+    tag: str
+
+
+class Sent(NamedTuple):
+    """From here on the order may be at the exchange."""
+
+    tag: str
+
+
+class Acknowledged(NamedTuple):
+    """The broker gave the order a number.
+
+    ``wire_ms`` runs from what caused the order (last tick of the bar, arrival of the fill) to the request
+    leaving this machine, ``answer_ms`` from there to the answer; NaN where the order was found in the book.
+    """
+
+    tag: str
+    order_id: str
+    wire_ms: float = float("nan")
+    answer_ms: float = float("nan")
+
+
+class Refused(NamedTuple):
+    """The broker said no: the order does not exist. ``passing`` when the same may be asked again later."""
+
+    tag: str
+    reason: str
+    passing: bool = False
+
+
+class Unresolved(NamedTuple):
+    """The answer was lost: the order may exist."""
+
+    tag: str
+    reason: str
+
+
+class NotFound(NamedTuple):
+    """The order book excluded an unresolved order for long enough; it is still watched for."""
+
+    tag: str
+
+
+class OrderSeen(NamedTuple):
+    """The order book (or an update) shows the order: ``filled`` in unsigned units."""
+
+    tag: str
+    state: OrderState
+    filled: int
+    average_price: float
+    message: str = ""
+
+
+class Filled(NamedTuple):
+    """One execution, applied once: ``size`` in signed units, ``charges`` rupees, the exchange's ``time``."""
+
+    tag: str
+    trade_id: str
+    size: int
+    price: float
+    time: dt.datetime
+    charges: float
+
+
+class CancelSent(NamedTuple):
+    """From here on the cancel may be at the exchange."""
+
+    tag: str
+
+
+class CancelFailed(NamedTuple):
+    """The cancel was refused, or nothing came of it; the order is as before."""
+
+    tag: str
+    reason: str
+
+
+class ExitWanted(NamedTuple):
+    """The position is to be left, for ``reason`` (a role, as in :class:`brokers.journal.Fill`)."""
+
+    trip: int
+    reason: str
+    detail: str = ""
+
+
+class TripClosed(NamedTuple):
+    """Flat again and nothing of the trip works any more; ``net_pnl`` in rupees, charges paid."""
+
+    trip: int
+    net_pnl: float
+
+
+class TakenOver(NamedTuple):
+    """Somebody else closed the position, or part of it: the account holds ``size`` signed units.
+
+    Our orders for it are cancelled and nothing more is done about it.
+    """
+
+    trip: int
+    size: int
+
+
+class Halted(NamedTuple):
+    """No entries until :class:`Resumed`."""
+
+    reason: str
+
+
+class Resumed(NamedTuple):
+    """Entries are allowed again, and who said so."""
+
+    reason: str
+
+
+class ForeignAccepted(NamedTuple):
+    """The user knows of a position (signed units) and orders that are none of ours; they are left alone."""
+
+    size: int
+    orders: tuple[str, ...] = ()
+
+
+Fact = (
+    DayOpened
+    | EntryDecided
+    | EntryDenied
+    | Intent
+    | NeverSent
+    | Sent
+    | Acknowledged
+    | Refused
+    | Unresolved
+    | NotFound
+    | OrderSeen
+    | Filled
+    | CancelSent
+    | CancelFailed
+    | ExitWanted
+    | TripClosed
+    | TakenOver
+    | Halted
+    | Resumed
+    | ForeignAccepted
+)
+
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in Fact.__args__}
+_LOUD = (Halted, TakenOver)
+_UNEXPECTED = (NeverSent, Refused, Unresolved, NotFound, CancelFailed)
+_TIMES = {"signal_time": dt.datetime.fromisoformat, "time": dt.datetime.fromisoformat,
+          "day": dt.date.fromisoformat}  # fmt: skip
+
+
+def event_of(fact: Fact) -> tuple[str, str]:
+    """Return the level and the name under which a fact is logged, ``("info", "entry_decided")``."""
+    kind = type(fact)
+    level = "error" if kind in _LOUD else "warning" if kind in _UNEXPECTED else "info"
+    return level, re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def fact_to_json(fact: Fact) -> tuple[str, str]:
+    """Return a fact's kind and its fields as JSON; times as ISO text, NaN as ``null``."""
+    fields = {
+        name: value.isoformat()
+        if isinstance(value, dt.date)
+        else None
+        if isinstance(value, float) and math.isnan(value)
+        else value
+        for name, value in fact._asdict().items()
+    }
+    return type(fact).__name__, json.dumps(fields, allow_nan=False)
+
+
+def fact_from_json(kind: str, text: str) -> Fact:
+    """Return the fact that :func:`fact_to_json` wrote.
+
+    Raises
+    ------
+    DataError
+        The kind is unknown, or fields are missing or of another version.
+    """
+    if kind not in _KINDS:
+        raise DataError(
+            f"found a journal entry of kind {kind!r}, expected one of {', '.join(_KINDS)}; "
+            "the journal was written by another version: start with a new --out folder"
+        )
+    try:
+        fields = json.loads(text)
+        for name, value in fields.items():
+            if name in _TIMES:
+                fields[name] = _TIMES[name](value)
+            elif isinstance(value, list):
+                fields[name] = tuple(value)
+            elif value is None:
+                fields[name] = float("nan")
+        made: Fact = _KINDS[kind](**fields)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"found a damaged journal entry {kind} {text[:80]!r} ({error}); keep the file for inspection and "
+            "start with a new --out folder once the account is flat"
+        ) from error
+    return made

@@ -1,0 +1,1 @@
+"""Zerodha's Kite Connect: login, account, orders, order updates and ticks."""

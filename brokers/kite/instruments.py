@@ -1,0 +1,121 @@
+"""The future to trade, out of the broker's list of the day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from feeds.errors import BrokerError
+
+__all__ = ["Instrument", "InstrumentRow", "find_future", "futures_of", "row_from"]
+
+_FUTURE = "FUT"
+_SEGMENT = "NFO-FUT"
+_FEW = 5
+
+
+class InstrumentRow(NamedTuple):
+    """One line of the broker's list; only the fields that are used.
+
+    ``expiry`` is None for what does not expire; ``lot`` are units, ``tick`` is a price step, index points.
+    """
+
+    token: int
+    symbol: str
+    name: str
+    expiry: dt.date | None
+    tick: float
+    lot: int
+    kind: str
+    segment: str
+    exchange: str
+
+
+class Instrument(NamedTuple):
+    """A future: units per ``lot``, price step ``tick`` in index points."""
+
+    token: int
+    symbol: str
+    exchange: str
+    expiry: dt.date
+    lot: int
+    tick: float
+
+
+def row_from(row: Mapping[str, Any]) -> InstrumentRow:
+    """Read one row of the official client's ``instruments``. Raises BrokerError for another form."""
+    try:
+        expiry = row["expiry"]
+        return InstrumentRow(
+            int(row["instrument_token"]),
+            str(row["tradingsymbol"]),
+            str(row["name"]),
+            expiry if isinstance(expiry, dt.date) else None,
+            float(row["tick_size"]),
+            int(row["lot_size"]),
+            str(row["instrument_type"]),
+            str(row["segment"]),
+            str(row["exchange"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BrokerError(
+            f"a line of Kite's list of instruments has another form than expected ({type(error).__name__}: "
+            f"{error}); check broker.kite.api_root, or update the project"
+        ) from error
+
+
+def futures_of(rows: Iterable[InstrumentRow], underlying: str) -> list[Instrument]:
+    """Return the futures of an underlying, nearest expiry first.
+
+    The symbol decides (``NIFTY26NOVFUT``), and the name where there is one: NIFTYNXT50 is not NIFTY.
+    """
+    # A name, two digits of the year, the month, FUT; older lists leave the column of names empty.
+    form = re.compile(rf"{re.escape(underlying)}\d{{2}}[A-Z]{{3}}FUT")
+    found = [
+        Instrument(row.token, row.symbol, row.exchange, row.expiry, row.lot, row.tick)
+        for row in rows
+        if row.kind == _FUTURE
+        and row.segment == _SEGMENT
+        and row.expiry is not None
+        and (row.name == underlying if row.name else form.fullmatch(row.symbol))
+    ]
+    return sorted(found, key=lambda instrument: instrument.expiry)
+
+
+def find_future(rows: Iterable[InstrumentRow], underlying: str, day: dt.date | None) -> Instrument:
+    """Return the future of the nearest expiry on or after ``day``.
+
+    Parameters
+    ----------
+    rows : iterable of InstrumentRow
+        The broker's list; it holds what is not expired on the day it is of.
+    underlying : str
+        Index, such as ``NIFTY``.
+    day : datetime.date or None
+        The trading day; None for the list's own.
+
+    Raises
+    ------
+    BrokerError
+        If the list holds none, or one without a lot or price step.
+    """
+    rows = list(rows)
+    futures = futures_of(rows, underlying)
+    alive = [future for future in futures if day is None or future.expiry >= day]
+    if not alive:
+        known = ", ".join(f"{future.symbol} ({future.expiry})" for future in futures[-_FEW:]) or "none"
+        names = ", ".join(sorted({row.name or row.symbol for row in rows if row.kind == _FUTURE})[:_FEW])
+        raise BrokerError(
+            f"found no future of {underlying} that expires on {day or 'any day'} or later among {len(rows)} "
+            f"instruments (its futures: {known}; futures are of: {names or 'nothing'}), expected one; check "
+            "market.instrument, and that the broker's list is of today"
+        )
+    nearest = alive[0]
+    if nearest.lot <= 0 or nearest.tick <= 0:
+        raise BrokerError(
+            f"found {nearest.symbol} with lot {nearest.lot} and price step {nearest.tick:g}, expected both "
+            "above 0; the broker's list of today is damaged, try again later"
+        )
+    return nearest

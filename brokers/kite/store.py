@@ -1,0 +1,138 @@
+"""The store: one day's connection to Kite, and everything of it that a trading day needs.
+
+It opens the session, finds the day's contract, and hands out the parts: history for the feed, the wire for
+the order desk, the stream for both. One access token serves them all; a new one reaches them all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from brokers.kite.client import KiteClient
+from brokers.kite.instruments import Instrument, find_future
+from brokers.kite.settings import KiteSettings
+from brokers.kite.ticker import KiteStream, StreamState
+from brokers.kite.wire import KiteWire
+from feeds.clock import Clock
+from feeds.errors import BrokerError
+from feeds.log import Log
+from feeds.market_events import MinuteHistory
+from feeds.sources.kite import KiteMinutes
+from feeds.tick_bars import Tick
+
+__all__ = ["KiteStore"]
+
+
+class KiteStore:
+    """A day at Kite.
+
+    Parameters
+    ----------
+    settings : KiteSettings
+        Where the API is, and how orders are put to it.
+    api_key, access_token : str
+        The session.
+    log : Log
+        Told of retries and faults.
+    """
+
+    def __init__(self, settings: KiteSettings, api_key: str, access_token: str, log: Log) -> None:
+        self._settings = settings
+        self._api_key = api_key
+        self._access_token = access_token
+        self._log = log
+        self._stream: KiteStream | None = None
+        self.client = KiteClient(settings, api_key, access_token, log)
+
+    def check_session(self) -> str:
+        """Return the user's id.
+
+        Raises
+        ------
+        SessionDeadError, BrokerError
+            The token is dead, or Kite cannot be asked.
+        """
+        return self.client.profile().user_id
+
+    def check_clock(self, clock: Clock, most_seconds: float) -> None:
+        """Compare this machine's clock with the server's.
+
+        Raises
+        ------
+        BrokerError
+            They differ by more than ``most_seconds`` (and the second to which the server rounds).
+        """
+        server = self.client.server_time()
+        if server is None:
+            self._log.warning("no_server_time", reason="its answers carry no Date; the clock is not checked")
+            return
+        # The server's stamp has whole seconds: the truth lies up to one second after it.
+        ahead = (clock.now() - server).total_seconds()
+        skew = ahead if ahead < 0 else max(0.0, ahead - 1.0)
+        if abs(skew) > most_seconds:
+            raise BrokerError(
+                f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} Kite's, "
+                f"expected at most {most_seconds:g} s; synchronise it (timedatectl set-ntp true)"
+            )
+
+    def find_contract(self, underlying: str, day: dt.date | None) -> Instrument:
+        """Return the near-month future of a day; of the nearest expiry listed where the day is not known."""
+        return find_future(self.client.instruments("NFO"), underlying, day)
+
+    def lot_margin(self, instrument: Instrument) -> float:
+        """Return the rupees of margin that one lot needs. Raises BrokerError where Kite does not say."""
+        return self.client.order_margin(
+            {
+                "exchange": instrument.exchange,
+                "tradingsymbol": instrument.symbol,
+                "transaction_type": "BUY",
+                "quantity": instrument.lot,
+                "product": self._settings.product,
+                "order_type": "MARKET",
+            }
+        )
+
+    def history(self, instrument: Instrument) -> MinuteHistory:
+        """Return the source of the contract's 1-minute bars."""
+        return KiteMinutes(self.client, instrument.token)
+
+    def wire(self, instrument: Instrument) -> KiteWire:
+        """Return the way of orders in the contract."""
+        return KiteWire(self.client, instrument, self._settings)
+
+    def open_stream(
+        self,
+        instrument: Instrument,
+        *,
+        on_tick: Callable[[Tick], None],
+        on_order_update: Callable[[dict[str, object]], None],
+        on_state: Callable[[StreamState], None],
+    ) -> KiteStream:
+        """Start the stream of the contract's ticks and the account's order updates."""
+        self._stream = KiteStream(
+            self._settings.ticker_root,
+            self._api_key,
+            self._access_token,
+            [instrument.token],
+            on_tick=lambda _, tick: on_tick(tick),
+            on_order_update=on_order_update,
+            on_state=on_state,
+            watchdog_seconds=self._settings.watchdog_seconds,
+            log=self._log,
+        )
+        self._stream.start()
+        return self._stream
+
+    def renew(self, access_token: str) -> None:
+        """Go on with the token of a new login."""
+        self._access_token = access_token
+        self.client.set_token(access_token)
+        if self._stream is not None:
+            self._stream.set_token(access_token)
+
+    def close(self) -> None:
+        """End the stream and the connections."""
+        if self._stream is not None:
+            self._stream.stop()
+        self.client.close()

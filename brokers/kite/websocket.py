@@ -1,0 +1,76 @@
+"""A WebSocket whose server is checked, whose address is kept secret, and which can be ended at any moment."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import quote, urlencode, urlsplit
+
+from websockets.sync.client import ClientConnection, connect
+
+__all__ = ["open_websocket", "shut"]
+
+_PORTS = {"ws": 80, "wss": 443}
+
+
+@contextmanager
+def open_websocket(
+    root: str,
+    query: Mapping[str, str],
+    *,
+    timeout_seconds: float,
+    ssl_context: ssl.SSLContext | None,
+    on_socket: Callable[[socket.socket], None],
+) -> Iterator[ClientConnection]:
+    """Hold a WebSocket open. With wss the certificate is checked before the address is sent.
+
+    Parameters
+    ----------
+    root : str
+        ``ws://host:port`` or ``wss://host``, may have a path.
+    query : mapping of str to str
+        Put behind it; never logged, because it holds the access token.
+    timeout_seconds : float
+        Longest wait for the connection, and again for the handshake.
+    ssl_context : ssl.SSLContext or None
+        For wss; None takes that of the system, which checks.
+    on_socket : callable
+        Called with the socket before the handshake; :func:`shut` ends it.
+
+    Raises
+    ------
+    OSError, EOFError, ValueError, websockets.exceptions.WebSocketException
+        If no connection comes about.
+    """
+    address = urlsplit(root)
+    host, port = address.hostname or "", address.port or _PORTS.get(address.scheme, 0)
+    with socket.create_connection((host, port), timeout=timeout_seconds) as raw:
+        raw.settimeout(None)
+        on_socket(raw)
+        with connect(
+            f"{root}{'' if address.path else '/'}?{urlencode(query, quote_via=quote, safe='')}",
+            sock=raw,  # our own: it can be shut, and no redirect is followed
+            ssl=ssl_context,
+            compression=None,
+            additional_headers={"X-Kite-Version": "3"},
+            open_timeout=timeout_seconds,
+            ping_interval=None,  # frames are what counts, and the reader watches them
+            logger=_silent_logger(),
+        ) as connection:
+            yield connection
+
+
+def shut(raw: socket.socket) -> None:
+    """Have whoever reads from a socket see its end."""
+    try:
+        raw.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        raw.close()  # not connected, or handed on to TLS: nobody reads from it
+
+
+def _silent_logger() -> logging.Logger:
+    """Return a logger that writes nothing: that of the library would write the address, token and all."""
+    return logging.Logger("kite-stream", level=logging.CRITICAL + 1)

@@ -1,0 +1,205 @@
+"""The order desk's wire to Kite: our orders in Kite's words, and Kite's rows in ours."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from brokers.kite.instruments import Instrument
+from brokers.kite.settings import KiteSettings
+from brokers.wire import BookOrder, BookPosition, BookTrade, OrderRequest, OrderState
+from feeds.clock import IST
+from feeds.errors import BrokerError
+
+if TYPE_CHECKING:
+    from brokers.kite.client import KiteClient
+
+__all__ = ["KiteWire", "book_order_from_update", "order_parameters"]
+
+# Kite's list of states is officially open-ended: whatever is not named here is on its way somewhere.
+_STATES: dict[str, OrderState] = {
+    "OPEN": "open",
+    "TRIGGER PENDING": "waiting",
+    "COMPLETE": "complete",
+    "CANCELLED": "cancelled",
+    "REJECTED": "rejected",
+}
+_UPDATE = "UPDATE"
+_SIDES = {"BUY": 1, "SELL": -1}
+_DIGITS = 10
+
+
+class KiteWire:
+    """An :class:`brokers.wire.OrderWire` for one future.
+
+    Parameters
+    ----------
+    client : KiteClient
+        Logged in.
+    instrument : Instrument
+        What is traded.
+    settings : KiteSettings
+        Product, protection of market orders, and form of stops.
+    """
+
+    def __init__(self, client: KiteClient, instrument: Instrument, settings: KiteSettings) -> None:
+        self._client = client
+        self._instrument = instrument
+        self._settings = settings
+
+    def place(self, request: OrderRequest) -> str:
+        """Send one order once and return Kite's order id. Raises as the protocol says."""
+        order = order_parameters(request, self._instrument, self._settings)
+        return self._client.place(order, is_exit=request.is_exit)
+
+    def cancel(self, order_id: str) -> None:
+        """Ask to cancel; returning means taken for processing. Raises as the protocol says."""
+        self._client.cancel(order_id)
+
+    def orders(self) -> Sequence[BookOrder]:
+        """Return all orders of today. Raises BrokerError where it could not ask."""
+        return [_book_order(row) for row in self._client.orders()]
+
+    def trades(self) -> Sequence[BookTrade]:
+        """Return all executions of today. Raises BrokerError where it could not ask."""
+        return [_book_trade(row) for row in self._client.trades()]
+
+    def positions(self) -> Sequence[BookPosition]:
+        """Return all positions that are not flat. Raises BrokerError where it could not ask."""
+        return [position for position in map(_book_position, self._client.positions()) if position.size]
+
+
+def order_parameters(request: OrderRequest, instrument: Instrument, settings: KiteSettings) -> dict[str, Any]:
+    """Return the keyword arguments of the official client's ``place_order``, without the variety."""
+    parameters: dict[str, Any] = {
+        "exchange": instrument.exchange,
+        "tradingsymbol": instrument.symbol,
+        "transaction_type": "BUY" if request.size > 0 else "SELL",
+        "quantity": abs(request.size),
+        "product": settings.product,
+        "validity": "DAY",
+        "tag": request.tag,
+    }
+    match request.kind:
+        case "market":
+            parameters |= {"order_type": "MARKET", "market_protection": settings.market_protection}
+        case "limit":
+            parameters |= {"order_type": "LIMIT", "price": request.price}
+        case "stop" if settings.stop_order == "SL-M":
+            parameters |= {
+                "order_type": "SL-M",
+                "trigger_price": request.price,
+                "market_protection": settings.market_protection,
+            }
+        case "stop":
+            parameters |= {
+                "order_type": "SL",
+                "trigger_price": request.price,
+                "price": _stop_limit(request, instrument.tick, settings.stop_limit_percent),
+            }
+    return parameters
+
+
+def _stop_limit(request: OrderRequest, tick: float, percent: float) -> float:
+    """Return the limit of a stop, on the tick that lies no nearer to the trigger than ``percent``."""
+    side = 1 if request.size > 0 else -1
+    steps = request.price * (1 + side * percent / 100) / tick
+    # Rounding outward, but not over a step for the sake of the last bit.
+    whole = math.ceil(steps - 1e-6) if side > 0 else math.floor(steps + 1e-6)
+    return round(whole * tick, _DIGITS)
+
+
+def book_order_from_update(payload: Mapping[str, Any]) -> BookOrder:
+    """Read an order update of the stream. Raises BrokerError for another form.
+
+    Updates carry the fields of the order book but for ``tags``. ``UPDATE`` stands for a change or a part that
+    was filled.
+    """
+    return _book_order(payload)
+
+
+class _Numbers(NamedTuple):
+    size: int
+    filled: int
+    average_price: float
+
+
+def _book_order(row: Mapping[str, Any]) -> BookOrder:
+    try:
+        numbers = _Numbers(
+            _SIDES[row["transaction_type"]] * _whole(row["quantity"]),
+            _whole(row["filled_quantity"]),
+            float(row.get("average_price") or 0.0),
+        )
+        order_id, symbol, status = str(row["order_id"]), str(row["tradingsymbol"]), str(row["status"])
+        product = str(row["product"])
+        tags = (*(row.get("tags") or ()), row.get("tag"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable("order", row, error) from error
+    return BookOrder(
+        order_id,
+        tuple(dict.fromkeys(str(tag) for tag in tags if tag)),
+        symbol,
+        product,
+        numbers.size,
+        numbers.filled,
+        numbers.average_price,
+        _state(status, numbers.filled),
+        str(row.get("status_message") or row.get("status_message_raw") or ""),
+    )
+
+
+def _state(status: str, filled: int) -> OrderState:
+    if status == _UPDATE and filled:
+        return "open"
+    return _STATES.get(status, "pending")
+
+
+def _book_trade(row: Mapping[str, Any]) -> BookTrade:
+    try:
+        return BookTrade(
+            str(row["order_id"]),
+            str(row["trade_id"]),
+            str(row["tradingsymbol"]),
+            _SIDES[row["transaction_type"]] * _whole(row["quantity"]),
+            float(row["average_price"]),
+            _exchange_time(row.get("fill_timestamp") or row["exchange_timestamp"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable("trade", row, error) from error
+
+
+def _book_position(row: Mapping[str, Any]) -> BookPosition:
+    try:
+        return BookPosition(
+            str(row["tradingsymbol"]),
+            str(row["product"]),
+            _whole(row["quantity"]),
+            float(row.get("average_price") or 0.0),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable("position", row, error) from error
+
+
+def _whole(value: object) -> int:
+    """Return units; a fraction of one, or none at all, is no quantity."""
+    number = float(str(value))
+    if number != int(number):
+        raise ValueError(f"quantity {value!r} is not whole")
+    return int(number)
+
+
+def _exchange_time(value: object) -> dt.datetime:
+    """Return a time of Kite's rows, which are the exchange's wall clock without a zone."""
+    time = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value))
+    return time.replace(tzinfo=IST) if time.tzinfo is None else time.astimezone(IST)
+
+
+def _unreadable(what: str, row: Mapping[str, Any], error: Exception) -> BrokerError:
+    number = row.get("order_id") or row.get("tradingsymbol") if isinstance(row, Mapping) else None
+    return BrokerError(
+        f"Kite's row of {what} {number or '?'} cannot be read ({type(error).__name__}: {error}), expected "
+        "the fields of its order book; nothing is concluded from it"
+    )

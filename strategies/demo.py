@@ -1,0 +1,194 @@
+"""The demo's exchange: a sandbox in a child process, a day to replay, and a model where none is at hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from feeds.readers.ticks import read_ticks
+
+from feeds.calendar import TradingCalendar
+from feeds.clock import Clock
+from feeds.errors import BrokerError, MuhuratError, SettingsError
+from feeds.secrets import Secrets
+from ml.features import FeatureSet
+from ml.registry import ModelRegistry
+from strategies.live_request import LiveRequest
+from strategies.loading import load_run_bars
+from strategies.modelling import prepare_model
+from strategies.plugins import load_strategy
+from strategies.settings import Settings
+
+__all__ = ["DEMO_DAY", "DemoExchange"]
+
+DEMO_DAY = dt.date(2026, 11, 19)
+"""The session of a synthetic demo: an ordinary Thursday with today's hours and lot."""
+
+_START_SECONDS = 90
+_END_SECONDS = 10
+_TRAINING_SESSIONS = 250
+_DEMO_PRICE = 25_000.0
+
+
+class DemoExchange:
+    """A sandbox exchange that lives as long as the block it is used in.
+
+    Parameters
+    ----------
+    request : LiveRequest
+        Of a demo.
+    calendar : TradingCalendar
+        Sessions.
+    clock : Clock
+        Dates the model that is trained here, if one is.
+
+    Attributes
+    ----------
+    request : LiveRequest
+        The same with day, addresses, credentials and model of the demo filled in.
+    """
+
+    def __init__(self, request: LiveRequest, calendar: TradingCalendar, clock: Clock) -> None:
+        self._calendar = calendar
+        self._clock = clock
+        self._token = secrets.token_hex(16)
+        self._folder = tempfile.TemporaryDirectory(prefix="muhurat-demo-")
+        self._process: subprocess.Popen[str] | None = None
+        day = request.day or _day_of(request.ticks) or DEMO_DAY
+        if calendar.session(day) is None:
+            raise SettingsError(f"--day {day} has no session in the calendar, expected a trading day")
+        self.request = replace(request, day=day, synthetic=request.ticks is None)
+
+    def __enter__(self) -> Self:
+        self.request = self._with_model(self.request)
+        self.request = self._with_addresses(self.request, self._start(self.request))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        process = self._process
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+        self._folder.cleanup()
+
+    # -- the exchange ----------------------------------------------------------------------------
+
+    def _start(self, request: LiveRequest) -> dict[str, Any]:
+        """Start the sandbox and return what its first line says."""
+        process = self._process = subprocess.Popen(
+            [sys.executable, "-m", "brokers", "sandbox", *self._arguments(request)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if request.quiet else None,
+            text=True,
+            cwd=Path(__file__).resolve().parents[1],
+        )
+        line = process.stdout.readline() if process.stdout else ""
+        try:
+            told: dict[str, Any] = json.loads(line)
+        except ValueError as error:
+            code = process.wait(_START_SECONDS)
+            raise BrokerError(
+                f"the sandbox exchange did not start (exit code {code}, first line {line[:80]!r}); "
+                "run `python -m brokers sandbox` to see why"
+            ) from error
+        return told
+
+    def _arguments(self, request: LiveRequest) -> list[str]:
+        settings = request.settings
+        arguments = {
+            "--day": str(request.day),
+            "--instrument": settings.market.instrument,
+            "--speed": f"{request.speed:g}",
+            "--cash": f"{settings.broker.starting_cash:g}",
+            "--access-token": self._token,
+        }
+        if request.ticks is not None:
+            arguments["--ticks"] = str(request.ticks.resolve())
+        if request.data_given and settings.data.source != "synthetic":
+            arguments["--history"] = str(Path(settings.data.source).resolve())
+        return [part for pair in arguments.items() for part in pair] + ["--exit-with-parent"]
+
+    def _with_addresses(self, request: LiveRequest, told: dict[str, Any]) -> LiveRequest:
+        kite = request.settings.broker.kite.model_copy(
+            update={"api_root": told["api_root"], "ticker_root": told["ticker_root"]}
+        )
+        broker = request.settings.broker.model_copy(update={"kite": kite})
+        credentials = {"KITE_API_KEY": told["api_key"], "KITE_ACCESS_TOKEN": self._token}
+        return replace(
+            request,
+            settings=request.settings.model_copy(update={"broker": broker}),
+            secrets=Secrets(credentials),
+        )
+
+    # -- the model -------------------------------------------------------------------------------
+
+    def _with_model(self, request: LiveRequest) -> LiveRequest:
+        """Train a model for the demo, unless the strategy asks none or the user has chosen one."""
+        settings = request.settings
+        if request.model is not None or not load_strategy(settings.strategy.name).needs_model:
+            return request
+        if self._has_champion(settings):
+            return replace(request, model="champion")
+        registry = str((request.out_dir or Path(self._folder.name)) / "models")
+        ml = settings.ml.model_copy(update={"registry": registry})
+        training = settings.model_copy(update={"ml": ml, "data": self._training_data(request)})
+        last = (request.day or DEMO_DAY) - dt.timedelta(days=1)
+        bars = load_run_bars(training, self._calendar, last=last)
+        model = prepare_model(training, bars, "train", now=self._clock.now())
+        return replace(
+            request,
+            settings=settings.model_copy(update={"ml": ml}),
+            model=str(model.info["version"]),
+            model_is_synthetic=training.data.source == "synthetic",
+        )
+
+    def _has_champion(self, settings: Settings) -> bool:
+        registry = ModelRegistry(settings.ml.registry)
+        if registry.champion is None:
+            return False
+        registry.load("champion", FeatureSet(settings.ml.features))
+        return True
+
+    def _training_data(self, request: LiveRequest) -> Any:  # noqa: ANN401 # a DataSettings
+        """Return the bars to learn from: the user's, or synthetic ones with a pattern that can be learnt."""
+        data = request.settings.data
+        if request.data_given and data.source != "synthetic":
+            return data
+        day = request.day or DEMO_DAY
+        before = self._calendar.sessions(max(self._calendar.first_date, day - dt.timedelta(days=500)), day)
+        first = before[max(0, len(before) - 1 - _TRAINING_SESSIONS)].date
+        synthetic = data.synthetic.model_copy(
+            update={
+                "first_date": first, "sessions": min(_TRAINING_SESSIONS, len(before) - 1), "edge": "momentum",
+                "start_price": _DEMO_PRICE,
+            }
+        )  # fmt: skip
+        return data.model_copy(update={"source": "synthetic", "synthetic": synthetic})
+
+
+def _day_of(ticks: Path | None) -> dt.date | None:
+    """Return the day of a tick file, None where there is no file."""
+    if ticks is None:
+        return None
+    found = read_ticks(ticks)
+    if not found:
+        raise MuhuratError(f"{ticks} holds no tick; give a file with ticks of one day")
+    return found[0].time.date()

@@ -1,0 +1,397 @@
+"""One day of live bars: the parts put together, run, and brought to an end whatever happens."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import backtrader as bt
+
+from analyzers.bar_record import BarRecord
+from brokers.kite.instruments import Instrument
+from brokers.kite.store import KiteStore
+from brokers.kite.ticker import KiteStream, StreamState
+from brokers.kite.wire import book_order_from_update
+from brokers.wire import SessionDeadError
+from feeds.bar_sequence import LiveBar
+from feeds.calendar import TradingCalendar
+from feeds.clock import IST, Clock, ReplayClock
+from feeds.errors import BrokerError
+from feeds.live import LiveFeed
+from feeds.live_bars import LiveBars
+from feeds.live_log import LiveLog
+from feeds.market_events import StreamDown, StreamUp
+from feeds.terms import DatedTerms
+from feeds.tick_bars import Tick
+from strategies.assembly import assemble, make_windows
+from strategies.live_accounts import Account, ExchangeAccount, PaperAccount
+from strategies.live_request import LiveRequest
+from strategies.live_result import write_day
+from strategies.modelling import PreparedModel, load_stored
+from strategies.plugins import load_strategy
+from strategies.recording import DayRecorder
+from strategies.settings import Settings
+from strategies.tick_recorder import TickRecorder
+from strategies.token_watch import TokenWatch
+
+__all__ = ["LiveDay"]
+
+_LEAST_WARMUP_BARS = 400
+_FIRST_TICK_SECONDS = 60.0
+_BROKERS_SQUARE_OFF = dt.time(15, 25)
+
+
+class LiveDay:
+    """A day, ready to run.
+
+    Parameters
+    ----------
+    request : LiveRequest
+        What was asked for.
+    calendar : TradingCalendar
+        Sessions.
+    clock : Clock
+        The market's time.
+    store : KiteStore
+        The connection to the broker.
+    folder : pathlib.Path
+        Where everything of the day is written.
+    log : LiveLog
+        Told what happens.
+    """
+
+    def __init__(
+        self,
+        request: LiveRequest,
+        calendar: TradingCalendar,
+        clock: Clock,
+        store: KiteStore,
+        folder: Path,
+        log: LiveLog,
+    ) -> None:
+        self._request = request
+        self._calendar = calendar
+        self._clock = clock
+        self._store = store
+        self._folder = folder
+        self._log = log
+        self._first_tick = threading.Event()
+        self._stop_reason = ""
+        self._bars: Any = None  # LiveBars, made before the stream opens
+        self._unwritten: list[LiveBar] = []
+        self._watch = TokenWatch(request.settings.broker.kite, request.secrets, self._renew, log)
+        self._account: Account | None = None
+        self._last_bar: LiveBar | None = None
+        self._first_tick_time = clock.now()
+        self._ticks: TickRecorder | None = None
+
+    def run(self) -> int:
+        """Trade the day; see :func:`strategies.live.run_live`."""
+        request, store, live = self._request, self._store, self._request.settings.live
+        user = store.check_session()
+        if request.clock == "wall":
+            store.check_clock(self._clock, live.max_clock_skew_seconds)
+        day_is_known = request.clock == "wall" or request.day is not None
+        day = self._clock.now().astimezone(IST).date() if day_is_known else None
+        instrument = store.find_contract(request.settings.market.instrument, day)
+        self._log.info(
+            "connected", api_root=request.settings.broker.kite.api_root, user=user, **instrument._asdict()
+        )
+        self._check_margin(instrument)
+        settings = self._pinned_settings(instrument)
+        model = self._load_model(settings)
+        if live.record_ticks:
+            self._ticks = TickRecorder(self._folder / "ticks.csv")
+        # Everything that takes time comes before the stream: its ticks wait here and none is lost
+        self._bars = self._make_bars(settings, instrument, model)
+        with self._signals(), self._streaming(instrument):
+            if day is None:
+                day = self._wait_for_the_day(instrument)
+            return self._trade(settings, instrument, model, day)
+
+    # -- the parts -------------------------------------------------------------------------------
+
+    def _trade(
+        self, settings: Settings, instrument: Instrument, model: PreparedModel | None, day: dt.date
+    ) -> int:
+        bars = self._bars
+        account = self._account = self._open_account(settings, instrument, day)
+        recorder = DayRecorder(self._folder)
+
+        def on_record(record: BarRecord) -> None:
+            # Only now: what is written before the strategy is asked delays its order
+            for bar in self._unwritten:
+                recorder.bar(bar)
+            self._unwritten.clear()
+            recorder.record(record)
+            self._tell_bar(record, account)
+
+        engine = assemble(
+            settings,
+            self._calendar,
+            feed=LiveFeed(
+                bars=bars,
+                on_bar=self._on_bar,
+                name=settings.market.instrument,
+                timeframe=bt.TimeFrame.Minutes,
+                compression=settings.data.bar_minutes,
+            ),
+            broker=account.broker,
+            terms=DatedTerms(settings.market, self._calendar),
+            predictor=model.predictor if model else None,
+            on_bar=on_record,
+        )
+        self._log.debug("settings", **settings.model_dump(mode="json"))
+        self._log.info(
+            "day_begins", mode=self._request.mode, strategy=settings.strategy.name, symbol=instrument.symbol,
+            day=day, cash=settings.broker.starting_cash, folder=str(self._folder),
+        )  # fmt: skip
+        try:
+            account.start()
+            engine.run()
+        except BaseException as error:
+            self._end_in_an_error(account, error)
+            raise
+        finally:
+            recorder.close()
+        return self._end(settings, account, model, day)
+
+    def _pinned_settings(self, instrument: Instrument) -> Settings:
+        """Return the settings with what the day's contract and account say; the parity run uses them too."""
+        settings = self._request.settings
+        cash = settings.live.capital_rupees
+        if cash is None:
+            paper = self._request.mode == "paper"
+            cash = settings.broker.starting_cash if paper else self._store.client.margins()
+        if not cash > 0:
+            raise BrokerError(
+                f"the account has {cash:,.0f} rupees free, expected some; add funds, or set "
+                "live.capital_rupees"
+            )
+        market = settings.market.model_copy(update={"lot_size": instrument.lot, "tick_size": instrument.tick})
+        broker = settings.broker.model_copy(update={"starting_cash": cash})
+        return settings.model_copy(update={"market": market, "broker": broker})
+
+    def _load_model(self, settings: Settings) -> PreparedModel | None:
+        if not load_strategy(settings.strategy.name).needs_model:
+            return None
+        model = load_stored(settings, self._request.model or "champion")
+        self._log.info("model", **model.info)
+        return model
+
+    def _check_margin(self, instrument: Instrument) -> None:
+        """Refuse an account that cannot carry one lot; one that already carries something is not asked."""
+        if self._request.mode == "paper" or (self._folder / "journal.sqlite").exists():
+            return
+        free = self._store.client.margins()
+        try:
+            needed = self._store.lot_margin(instrument)
+        except SessionDeadError:
+            raise
+        except BrokerError as error:
+            self._log.warning("margin_unknown", error=str(error), instead="the dated table, at each entry")
+            return
+        if free < needed:
+            raise BrokerError(
+                f"one lot of {instrument.symbol} ({instrument.lot} units) needs {needed:,.0f} rupees of "
+                f"margin, {free:,.0f} are free; add funds or trade on paper"
+            )
+
+    def _square_off_at(self, settings: Settings, day: dt.date) -> dt.datetime:
+        """Return the close of the bar on which the strategy squares off."""
+        session = self._calendar.session(day)
+        if session is None:
+            raise BrokerError(
+                f"the ticks are of {day}, on which the calendar has no session; see market.extra_sessions"
+            )
+        window = make_windows(settings, self._calendar).of(day.toordinal())
+        minutes = settings.data.bar_minutes
+        opened = session.open.hour * 60 + session.open.minute
+        closes = opened + math.ceil((window.square_off - opened) / minutes) * minutes
+        due = dt.datetime.combine(day, dt.time(), IST) + dt.timedelta(minutes=closes)
+        if (
+            settings.broker.kite.product == "MIS"
+            and self._request.mode == "live"
+            and due.time() > _BROKERS_SQUARE_OFF
+        ):
+            self._log.warning("square_off_late", own=f"{due:%H:%M}", broker="15:26", product="MIS")
+        return due
+
+    def _open_account(self, settings: Settings, instrument: Instrument, day: dt.date) -> Account:
+        square_off_at = self._square_off_at(settings, day)
+        terms = DatedTerms(settings.market, self._calendar)
+        if self._request.mode == "paper":
+            return PaperAccount(
+                settings=settings,
+                terms=terms,
+                square_off_at=lambda date: self._square_off_at(settings, date),
+                clock=self._clock,
+                book=self._folder / "paper.sqlite",
+            )
+        return ExchangeAccount(
+            settings=settings,
+            wire=self._store.wire(instrument),
+            symbol=instrument.symbol,
+            terms=terms(day),
+            day=day,
+            square_off_at=square_off_at + dt.timedelta(seconds=settings.live.square_off_grace_seconds),
+            clock=self._clock,
+            folder=self._folder,
+            log=self._log,
+            on_session_dead=self._watch.begin,
+            on_news=self._bars.wake,
+            accept_foreign=self._request.accept_foreign,
+        )
+
+    def _make_bars(self, settings: Settings, instrument: Instrument, model: PreparedModel | None) -> LiveBars:
+        warmup = max(_LEAST_WARMUP_BARS, model.predictor.warmup_bars + 1 if model else 0)
+        return LiveBars(
+            calendar=self._calendar,
+            bar_minutes=settings.data.bar_minutes,
+            clock=self._clock,
+            history=self._store.history(instrument),
+            warmup_bars=warmup,
+            close_grace_seconds=settings.live.bar_close_grace_seconds,
+            idle_end_seconds=settings.live.idle_end_seconds,
+            on_event=self._log.on_event,
+        )
+
+    def _on_bar(self, bar: LiveBar) -> None:
+        self._last_bar = bar
+        self._unwritten.append(bar)
+        if self._account is not None:
+            self._account.on_bar(bar)
+
+    def _tell_bar(self, record: BarRecord, account: Account) -> None:
+        """Tell of a bar of today; those of the warm-up are many and old."""
+        bar = self._last_bar
+        if bar is None or bar.origin == "warmup":
+            return
+        self._log.info(
+            "bar", start=bar.bar.start, close=bar.bar.close, complete=bar.bar.complete, origin=bar.origin,
+            position=record.position, pnl=round(account.gate.state.realised_today, 2),
+            **{key: value for key, value in record._asdict().items() if key not in ("start", "position")},
+        )  # fmt: skip
+
+    # -- the stream ------------------------------------------------------------------------------
+
+    @contextmanager
+    def _streaming(self, instrument: Instrument) -> Iterator[KiteStream]:
+        stream = self._store.open_stream(
+            instrument, on_tick=self._on_tick, on_order_update=self._on_update, on_state=self._on_stream
+        )
+        try:
+            yield stream
+        finally:
+            self._watch.end()
+            stream.stop()
+            if self._ticks is not None:
+                self._ticks.close()
+
+    def _on_tick(self, tick: Tick) -> None:
+        if self._ticks is not None:
+            self._ticks.write(tick)
+        if not self._first_tick.is_set():
+            self._first_tick_time = tick.time
+            self._first_tick.set()
+        self._bars.put(tick)
+        if self._account is not None:
+            self._account.on_price(tick.price)
+
+    def _on_update(self, payload: dict[str, Any]) -> None:
+        if self._account is not None:
+            self._account.on_order_update(book_order_from_update(payload))
+
+    def _on_stream(self, state: StreamState) -> None:
+        self._log.info("stream", state=state.state, reason=state.reason)
+        if state.state == "up":
+            self._bars.put(StreamUp())
+            if self._account is not None:
+                self._account.on_stream_up()
+            return
+        self._bars.put(StreamDown(state.reason))
+        if state.state == "refused":
+            self._watch.begin(state.reason)
+
+    def _wait_for_the_day(self, instrument: Instrument) -> dt.date:
+        """Let the first tick say what day it is; the contract has to be that of the day."""
+        if not self._first_tick.wait(_FIRST_TICK_SECONDS):
+            raise BrokerError(
+                f"no tick of {instrument.symbol} came within {_FIRST_TICK_SECONDS:.0f} s, expected one to "
+                "tell the time (--clock feed); start the replay, or go by --clock wall"
+            )
+        if isinstance(self._clock, ReplayClock):
+            self._clock.set(self._first_tick_time)
+        day = self._clock.now().astimezone(IST).date()
+        found = self._store.find_contract(self._request.settings.market.instrument, day)
+        if found.token != instrument.token:
+            raise BrokerError(
+                f"the ticks are of {day}, whose near month is {found.symbol}, but the nearest listed is "
+                f"{instrument.symbol}; give the day with --day"
+            )
+        return day
+
+    def _renew(self, access_token: str) -> None:
+        self._store.renew(access_token)
+        if self._account is not None:
+            self._account.session_renewed()
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Let Ctrl-C and SIGTERM end the day in order; only the main thread can take them."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {
+            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop_reason = signal.Signals(number).name
+        if self._account is None:
+            raise KeyboardInterrupt
+        self._bars.stop(self._stop_reason)
+
+    def _end(self, settings: Settings, account: Account, model: PreparedModel | None, day: dt.date) -> int:
+        flatten = not self._stop_reason or settings.live.on_stop == "flatten"
+        reason = self._stop_reason or "the day is over"
+        on_stop = "flatten" if flatten else "keep"
+        self._log.info("stopping", reason=reason, on_stop=on_stop, open=account.open_position)
+        done = account.shut_down(flatten=flatten, reason=reason)
+        written = write_day(
+            settings, account, model, self._folder, self._calendar,
+            day=day, mode=self._request.mode, synthetic=self._request.synthetic,
+        )  # fmt: skip
+        if written:
+            self._log.info("report", file=str(self._folder / "report.html"))
+        left = account.open_position
+        state = account.gate.state
+        self._log.info(
+            "day_over", trades=len(account.journal.contexts), net_pnl=round(state.realised_today, 2),
+            position=state.open_size, open=left,
+        )  # fmt: skip
+        if not done or (left and flatten):
+            self._log.error("left_open", open=left or "unknown", remedy="look into the account now")
+            return 1
+        return 0
+
+    def _end_in_an_error(self, account: Account, error: BaseException) -> None:
+        """Flatten, halt and tell; where even that fails, say what is open."""
+        self._log.error("failed", error=f"{type(error).__name__}: {error}", exc_info=True)
+        done = account.shut_down(flatten=True, reason=f"{type(error).__name__}: {error}")
+        left = account.open_position
+        self._log.error("halted", flat=done and not left, open=left or "nothing")

@@ -1,0 +1,133 @@
+"""What a live day leaves behind for its replay: every bar, and what the strategy made of it.
+
+Rows are appended and flushed one by one, so that a crash loses none. After a restart the recording goes on
+behind its last row.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, Self
+
+from analyzers.bar_record import BarRecord
+from analyzers.parity.files import BARS_COLUMNS, BARS_FILE, DECISION_COLUMNS, DECISIONS_FILE
+from feeds.clock import IST
+from feeds.errors import DataError, SettingsError
+from feeds.live_bars import LiveBar
+
+__all__ = ["DayRecorder"]
+
+
+class DayRecorder:
+    """Writes ``bars.csv`` and ``decisions.csv`` into the folder of a day. For one thread.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the day; created where it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._bars = _Appended(folder / BARS_FILE)
+        self._decisions = _Appended(folder / DECISIONS_FILE)
+
+    def bar(self, live_bar: LiveBar) -> None:
+        """Write a bar down, unless one as new is there already: a restart delivers the past again."""
+        bar = live_bar.bar
+        self._bars.write(
+            BARS_COLUMNS,
+            bar.start.astimezone(IST),
+            [
+                bar.end.astimezone(IST), bar.open, bar.high, bar.low, bar.close, bar.volume,
+                bar.open_interest, int(bar.complete), live_bar.origin,
+            ],
+        )  # fmt: skip
+
+    def record(self, record: BarRecord) -> None:
+        """Write down what the strategy saw and answered; to be handed to it as ``on_bar``.
+
+        Raises
+        ------
+        SettingsError
+            An input has the name of one of the other columns.
+        DataError
+            The inputs have other names than those in the file.
+        """
+        taken = set(record.inputs) & set(DECISION_COLUMNS)
+        if taken:
+            raise SettingsError(
+                f"inputs() of the strategy names {', '.join(sorted(taken))}, which the recording itself "
+                "uses; choose another name"
+            )
+        self._decisions.write(
+            (*DECISION_COLUMNS, *record.inputs),
+            record.start.replace(tzinfo=IST),
+            [
+                float(record.position), int(record.working), int(record.asked), record.side,
+                float(record.probability), float(record.units), record.leaves,
+                *map(float, record.inputs.values()),
+            ],
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Close both files."""
+        self._bars.close()
+        self._decisions.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class _Appended:
+    """A CSV file whose first column is a time that only grows."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._header: list[str] = []
+        self._newest: dt.datetime | None = None
+        _cut_torn_line(path)
+        self._file: IO[str] = path.open("a+", encoding="utf-8", newline="")
+        self._file.seek(0)
+        for row in csv.reader(self._file):
+            if self._header:
+                self._newest = dt.datetime.fromisoformat(row[0])
+            else:
+                self._header = row
+        self._writer = csv.writer(self._file, lineterminator="\n")
+
+    def write(self, header: Sequence[str], time: dt.datetime, values: Sequence[Any]) -> None:
+        if self._newest is not None and time <= self._newest:
+            return
+        if not self._header:
+            self._header = list(header)
+            self._writer.writerow(header)
+        elif self._header != list(header):
+            raise DataError(
+                f"{self._path} has the columns {', '.join(self._header)}, this run records "
+                f"{', '.join(header)}: it was begun with another strategy or model; use a new --out folder"
+            )
+        self._writer.writerow([time, *values])
+        self._file.flush()
+        self._newest = time
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Remove what a crash left of a last line."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
+        file.flush()
+        os.fsync(file.fileno())
