@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from brokers.charges import ChargeBreakdown, DatedCharges, UpstoxCharges, ZerodhaCharges, latest_date
 from brokers.desk import commands as desk_commands
 from brokers.kite import commands as kite_commands
+from brokers.sandbox import commands as sandbox_commands
 from feeds.command_line import run_command
 from feeds.errors import SettingsError
 from feeds.show import print_line, print_table
@@ -40,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     charges.add_argument("--sell", type=_positive, help="price of the order that sells, index points")
     charges.add_argument("--plan", default="zerodha", choices=sorted(_PLANS), help="whose brokerage")
     charges.set_defaults(run=_show_charges)
-    for add_parsers in (kite_commands.add_parsers, desk_commands.add_parsers):
+    for add_parsers in (kite_commands.add_parsers, desk_commands.add_parsers, sandbox_commands.add_parsers):
         add_parsers(commands)
     return parser
 

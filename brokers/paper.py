@@ -45,7 +45,7 @@ class PaperBroker(SimulatedBroker):
         As for :class:`SimulatedBroker`. The gate's rules are used; its counters come from the book. The
         journal gets back the day so far, and an open round trip from its beginning.
     book : PaperBook
-        The account on disk. Closed by :meth:`stop`.
+        The account on disk. Closed by :meth:`close`.
     clock : Clock
         The market's time.
     bar_seconds : float
@@ -173,18 +173,21 @@ class PaperBroker(SimulatedBroker):
         self._kept_state = self._state_of(market)
 
     def stop(self) -> None:
-        """Do what :meth:`flatten` or the clock still demands; close the book, with what is open in it."""
-        if self._is_closed:
-            return
-        self._is_closed = True
+        """Do what :meth:`flatten` or the clock demands; the rest stays open, in the book. May be repeated."""
         market = self._traded
+        if market is None or self._is_closed or not (self._is_current and self._is_whole):
+            return
+        if market.datetime.lencount != self._bars:
+            market.data.backwards(force=True)  # an error in the feed left half a bar
+        self._act_by_clock(market)
+        self._keep(market)
+
+    def close(self) -> None:
+        """Stop, and let go of the book. Does nothing the second time."""
         try:
-            if market is not None and self._is_current and self._is_whole:
-                if market.datetime.lencount != self._bars:
-                    market.data.backwards(force=True)  # an error in the feed left half a bar
-                self._act_by_clock(market)
-                self._keep(market)
+            self.stop()
         finally:
+            self._is_closed = True
             self._book_file.close()
 
     def next(self) -> None:

@@ -263,9 +263,9 @@ class PaperAccount:
 
     def shut_down(self, *, flatten: bool, reason: str) -> bool:
         """Close the position if asked to, and the book; return True."""
-        if flatten and self.broker.held:
+        if flatten:
             self.broker.flatten("shutdown", reason)
-        self.broker.stop()
+        self.broker.close()
         return True
 
     @property

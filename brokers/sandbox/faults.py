@@ -54,6 +54,12 @@ SOCKET_KINDS = frozenset({"silent_socket", "reset", "close", "malformed_frame", 
 EVENT_KINDS = frozenset({"drop_event", "duplicate_event", "late_event"})
 """Happen to order updates."""
 
+_DECIDING = frozenset(
+    {
+        "drop_request", "refuse", "too_many_requests", "lost_answer", "bad_gateway", "gateway_timeout",
+        "timed_out", "unreadable", "silent_socket", "reset", "close",
+    }
+)  # fmt: skip
 _WRITES = "POST /orders/*"
 _EVERYTHING = "*"
 _REFUSALS = {"refuse": 500, "refuse_upgrade": 403}
@@ -167,6 +173,8 @@ class FaultBoard:
     ) -> list[Fault]:
         """Offer an opportunity and return the faults that happen at it, oldest first.
 
+        At most one of them decides what becomes of the request or connection.
+
         Parameters
         ----------
         kinds : iterable of str
@@ -178,14 +186,18 @@ class FaultBoard:
         fields : mapping, optional
             What ``where`` is compared with.
         """
+        found: list[Fault] = []
+        is_decided = False
         with self._lock:
-            return [
-                entry.fault
-                for entry in self._entries.values()
-                if entry.fault.kind in kinds
-                and entry.fits(now, route, fields or {})
-                and entry.happens(self._random)
-            ]
+            for entry in self._entries.values():
+                fault = entry.fault
+                # One request has one answer: of those that decide it, the later ones wait for their turn.
+                if fault.kind not in kinds or (is_decided and fault.kind in _DECIDING):
+                    continue
+                if entry.fits(now, route, fields or {}) and entry.happens(self._random):
+                    found.append(fault)
+                    is_decided = is_decided or fault.kind in _DECIDING
+        return found
 
 
 class _Entry:

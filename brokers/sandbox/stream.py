@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from aiohttp import WSMsgType, web
 
@@ -20,7 +20,7 @@ from brokers.sandbox.faults import EVENT_KINDS, SOCKET_KINDS, FaultBoard
 from brokers.sandbox.market import MarketSnapshot
 from brokers.sandbox.packets import HEARTBEAT, MODES, Mode, encode_frame, encode_packet
 
-__all__ = ["MAX_CONNECTIONS", "MAX_INSTRUMENTS", "Stream"]
+__all__ = ["MAX_CONNECTIONS", "MAX_INSTRUMENTS", "Stream", "SubscribedCallback"]
 
 MAX_CONNECTIONS = 3
 """Connections of one app; one more is answered 429."""
@@ -31,6 +31,12 @@ MAX_INSTRUMENTS = 3000
 _TRUNCATED = b"\x00\x02\x00\xb8\x01\x02"  # two packets, the first of 184 bytes: two bytes of it
 _MOST_WAITING = 200_000
 _RESET = struct.pack("ii", 1, 0)  # linger for 0 seconds
+
+
+class SubscribedCallback(Protocol):
+    """Told of a subscription."""
+
+    def __call__(self, *, with_mode: bool) -> None: ...
 
 
 class _Frame(NamedTuple):
@@ -60,7 +66,7 @@ class Stream:
     faults : FaultBoard
         Offered every frame and every order update.
     on_subscribed : callable
-        Told when a client has asked for an instrument (False) and chosen its mode (True).
+        Told when a client has asked for instruments, and whether it said in which mode.
     heartbeat_seconds : float
         Real seconds of silence after which a heartbeat is sent.
     """
@@ -71,7 +77,7 @@ class Stream:
         snapshot: Callable[[int], MarketSnapshot],
         now: Callable[[], dt.datetime],
         faults: FaultBoard,
-        on_subscribed: Callable[[bool], None],
+        on_subscribed: SubscribedCallback,
         heartbeat_seconds: float,
     ) -> None:
         self._snapshot, self._now, self._faults = snapshot, now, faults
@@ -160,7 +166,7 @@ class Stream:
                 client.modes.pop(token, None)
         elif action in ("subscribe", "mode"):
             self._subscribe(client, tokens, mode)
-            self._on_subscribed(action == "mode")
+            self._on_subscribed(with_mode=action == "mode")
         else:
             self._say(client, "Invalid message")
 

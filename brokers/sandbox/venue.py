@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import datetime as dt
 from typing import Any
 
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.faults import FaultBoard
 from brokers.sandbox.late_rows import LateRows
 from brokers.sandbox.login_session import LoginSession
-from brokers.sandbox.market import MarketSnapshot, MarketTrade
+from brokers.sandbox.market import MarketTrade
 from brokers.sandbox.market_clock import MarketClock
 from brokers.sandbox.read_limits import ReadLimits
 from brokers.sandbox.replay import Replay
@@ -16,6 +19,9 @@ from brokers.sandbox.server_config import SandboxConfig
 from brokers.sandbox.stream import Stream
 
 __all__ = ["Venue"]
+
+_MODE_SECONDS = 1.0
+"""Real seconds a client has between its subscription and the mode it wants, before prints are sent."""
 
 
 class Venue:
@@ -47,7 +53,7 @@ class Venue:
         self.reads = ReadLimits()
         self.late_rows = LateRows()
         self.stream = Stream(
-            snapshot=self._snapshot,
+            snapshot=self.exchange.snapshot,
             now=lambda: self.exchange.now,
             faults=faults,
             on_subscribed=self._subscribed,
@@ -60,14 +66,31 @@ class Venue:
             on_market=self.stream.send_market,
             on_event=self._send_event,
         )
-        self._waits_for_mode = config.start == "subscribe"
+        self._wake = asyncio.Event()
         if config.start == "now":
             self.clock.run()
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the day has not begun to run, because nobody has subscribed."""
-        return self._waits_for_mode and not self.clock.is_running
+    def pump(self) -> dt.datetime:
+        """Bring the exchange up to the clock and return the market's time."""
+        return self.replay.pump()
+
+    def wake(self) -> None:
+        """Let :meth:`run` look anew at what comes next."""
+        self._wake.set()
+
+    def start(self) -> None:
+        """Let market time run."""
+        self.clock.run()
+        self.wake()
+
+    async def run(self) -> None:
+        """Do what is due when it is due, for ever."""
+        while True:
+            self._wake.clear()
+            self.pump()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.replay.seconds_to_next()):
+                    await self._wake.wait()
 
     def trade(self, token: int | None, trade: MarketTrade) -> None:
         """Play a print of the near month, or of another token."""
@@ -96,12 +119,13 @@ class Venue:
             "faults": self.faults.rows(),
         }
 
-    def _snapshot(self, token: int) -> MarketSnapshot:
-        return self.exchange.snapshot(token)
-
     def _send_event(self, payload: dict[str, Any]) -> None:
         self.stream.send_event(payload, self.late_rows.seconds_left(payload["order_id"]))
 
-    def _subscribed(self, has_mode: bool) -> None:  # the stream's own callback
-        if has_mode and self.is_waiting:
-            self.clock.run()
+    def _subscribed(self, *, with_mode: bool) -> None:
+        if self.config.start != "subscribe" or self.clock.is_running:
+            return
+        if with_mode:
+            self.start()
+        else:
+            asyncio.get_running_loop().call_later(_MODE_SECONDS, self.start)

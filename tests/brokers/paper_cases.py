@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -115,7 +116,7 @@ def play(
     breaks_after: int | None = None,
     strategy: type[bt.Strategy] | None = None,
     make_book: Callable[[Path], PaperBook] = PaperBook,
-    on_break: Callable[[PaperBroker], None] | None = None,
+    on_end: Callable[[PaperBroker], None] | None = None,
     **options: Any,
 ) -> Played:
     """Run one process' life of a paper account; a broken one leaves the book as a crash does."""
@@ -140,15 +141,12 @@ def play(
         if strategy is not None:
             engine.strats.clear()
             engine.addstrategy(strategy)
-        try:
+        with contextlib.suppress(BrokenError):
             engine.run(preload=False, runonce=False)
-        except BrokenError:
-            if on_break is not None:
-                on_break(broker)
-            book.close()
-    except BaseException:
+        if on_end is not None:
+            on_end(broker)
+    finally:
         book.close()
-        raise
     return Played(journal, broker, engine.runningstrats[0])
 
 

@@ -220,19 +220,33 @@ def test_flatten_after_an_error_is_honoured_by_stop(path):
 
     def end(broker):
         broker.flatten("signal", "an error")
-        broker.stop()
-        broker.stop()
+        broker.close()
+        broker.close()
 
     def fail(broker):
         raise BrokenError
 
     frame = bars_of([FLAT] * 3, [1])
-    played = play(frame, settings_of(), path, idle=[(at("09:22"), None), (at("09:23"), fail)], on_break=end)
+    played = play(frame, settings_of(), path, idle=[(at("09:22"), None), (at("09:23"), fail)], on_end=end)
     assert told(played.journal) == [("entry", "03 09:18", 75, 1000.0), ("signal", "03 09:18", -75, 1000.0)]
     assert [fill.bar for fill in played.journal.fills] == [1, 1]
     again = play(frame, settings_of(), path, start=at("09:30"))
     assert again.broker.held == 0
     assert again.journal.fills == played.journal.fills
+
+
+def test_flatten_after_the_end_of_the_feed_is_honoured_by_close(path):
+    """Ctrl-C ends the feed, Cerebro stops the broker, and only then the session decides what to do."""
+
+    def end(broker):
+        broker.flatten("shutdown", "SIGINT")
+        broker.close()
+
+    played = play(bars_of([FLAT] * 3, [1]), settings_of(), path, on_end=end)
+    assert told(played.journal)[1:] == [("shutdown", "03 09:21", -75, 1000.0)]
+    assert (
+        len(contents(path)[0]) == len(played.journal.events) + 2 + 1 + 4
+    )  # fills, context, the gate's facts
 
 
 def test_flatten_with_nothing_open_changes_nothing(path):

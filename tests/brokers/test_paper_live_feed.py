@@ -74,6 +74,7 @@ def live(path, start, ticks):
         bars.put(tick)
     bars.put(EndOfStream("the test is over"))
     engine.run()
+    broker.close()
     return journal, broker
 
 

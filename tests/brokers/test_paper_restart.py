@@ -297,7 +297,7 @@ def test_stopped_before_it_had_caught_up_the_account_keeps_its_position(path):
         broker.flatten("signal")
         broker.stop()
 
-    play(frame, settings_of(), path, start=at("09:40"), breaks_after=2, on_break=end)
+    play(frame, settings_of(), path, start=at("09:40"), breaks_after=2, on_end=end)
     assert contents(path) == before
 
 

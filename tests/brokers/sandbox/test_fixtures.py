@@ -1,4 +1,4 @@
-"""The sandbox's rows beside the official samples: the same keys and kinds of values, null in the same places."""
+"""The sandbox's rows beside the official samples: same keys, same kinds of values, same nulls."""
 
 from __future__ import annotations
 

@@ -103,12 +103,8 @@ def test_todays_candles_equal_the_bars_built_from_the_same_ticks(interval, minut
 def test_the_bounds_are_the_opens_of_the_candles_and_both_included():
     scene = Scene(start=at(clock="09:14"))
     printed(scene, range(0, 600, 10))
-    rows = scene.exchange.candles(
-        NEAR.token,
-        "minute",
-        dt.datetime(2026, 11, 20, 9, 16),
-        dt.datetime(2026, 11, 20, 9, 19, 0),  # noqa: DTZ001
-    )
+    naive = [at(clock=clock).replace(tzinfo=None) for clock in ("09:16", "09:19")]
+    rows = scene.exchange.candles(NEAR.token, "minute", *naive)
     assert [row[0][11:16] for row in rows] == ["09:16", "09:17", "09:18", "09:19"]
 
 
@@ -231,8 +227,11 @@ def test_rows_are_copies():
     scene.advance(2)
     exchange = scene.exchange
     for read in (
-        exchange.orders, exchange.trades, lambda: exchange.order_history(order), lambda: exchange.order_trades(order),
-    ):  # fmt: skip
+        exchange.orders,
+        exchange.trades,
+        lambda: exchange.order_history(order),
+        lambda: exchange.order_trades(order),
+    ):
         before = read()
         read()[0].clear()
         assert read() == before
