@@ -29,7 +29,7 @@ from strategies.settings import Settings
 
 __all__ = ["DEMO_DAY", "DemoExchange"]
 
-DEMO_DAY = dt.date(2026, 11, 19)
+DEMO_DAY = dt.date(2026, 10, 15)
 """The session of a synthetic demo: an ordinary Thursday with today's hours and lot."""
 
 _START_SECONDS = 90

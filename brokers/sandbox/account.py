@@ -172,7 +172,7 @@ class Account:
         # In a fixed order: a sum of floats must not depend on the hashes of text.
         for key in sorted({*positions, *buys, *sells}):
             held = positions[key].quantity if key in positions else 0
-            most = max(abs(held), held + buys.get(key, 0), sells.get(key, 0) - held)
+            most = max(held + buys.get(key, 0), sells.get(key, 0) - held)
             total += most * prices[key[0]] * self.margin_fraction
         return total
 

@@ -76,7 +76,7 @@ async def read_call(request: web.Request) -> Call:
             raise input_error("Invalid JSON in the request's body.") from None
     elif request.method in ("POST", "PUT"):
         form = await request.post()
-    fields = {name: value for name, value in (*request.query.items(), *form.items())}
+    fields = dict((*request.query.items(), *form.items()))
     return Call(
         route=f"{request.method} {request.path}",
         path=dict(request.match_info),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from feeds.calendar import TradingCalendar
 from feeds.errors import SettingsError
+from feeds.sessions import published_sessions
 
 if TYPE_CHECKING:
     from brokers.sandbox.day import MarketDay
@@ -32,13 +33,12 @@ def add_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     """Add the command; it sets ``run``, which takes the options and returns the exit code."""
     parser = subparsers.add_parser(
         "sandbox", help="a local exchange that speaks Kite Connect, replaying a day",
-        description="A local exchange that speaks Kite Connect v3 over HTTP and WebSocket on 127.0.0.1. The first "
-        "line on the standard output is JSON with the addresses and credentials. Ends on Ctrl-C or SIGTERM.",
+        description="A local exchange that speaks Kite Connect v3 over HTTP and WebSocket on 127.0.0.1. The "
+        "first line on the standard output is JSON with the addresses and credentials. Ends on Ctrl-C or "
+        "SIGTERM.",
     )  # fmt: skip
     market = parser.add_argument_group("the market")
-    market.add_argument(
-        "--ticks", type=Path, metavar="FILE", help="recorded ticks; made-up ones if not given"
-    )
+    market.add_argument("--ticks", type=Path, metavar="FILE", help="recorded ticks; made up if not given")
     market.add_argument("--day", type=_date, metavar="DATE", help="session to replay, YYYY-MM-DD")
     market.add_argument("--history", type=Path, metavar="FILE", help="1-minute bars from before the day")
     market.add_argument("--instrument", default="NIFTY", metavar="NAME", help="index (default NIFTY)")
@@ -103,7 +103,9 @@ def _config(options: argparse.Namespace) -> tuple[SandboxConfig, MarketDay]:
         raise SettingsError(f"--port is {options.port}, expected 0 to 65535")
     if options.seed < 0:
         raise SettingsError(f"--seed is {options.seed}, expected 0 or more")
-    calendar = TradingCalendar()
+    # A session whose hours were not published cannot be replayed, and must not spoil the others.
+    unknown = [day for day, session in published_sessions().items() if not session.segments]
+    calendar = TradingCalendar(extra_holidays=unknown)
     market = make_day(
         options.instrument, calendar, ticks=options.ticks, history=options.history, day=options.day,
         seed=options.seed,
@@ -130,15 +132,14 @@ def _faults(text: str | None) -> list[Fault]:
 
     if not text:
         return []
+    given_text = text
     if text.startswith("@"):
         try:
-            text = Path(text[1:]).read_text(encoding="utf-8")
+            given_text = Path(text[1:]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"cannot read the file of --faults, {text[1:]} ({error}); check it"
-            ) from error
+            raise SettingsError(f"cannot read --faults {text} ({error}); check the path") from error
     try:
-        given = json.loads(text)
+        given = json.loads(given_text)
     except ValueError as error:
         raise SettingsError(f"--faults is no JSON ({error}); see docs/sandbox.md for examples") from error
     return read_faults(given)

@@ -51,7 +51,7 @@ def read_faults(given: object) -> list[Fault]:
 
 
 def moment(text: str, day: dt.date) -> dt.datetime:
-    """Return the time that ``HH:MM[:SS]`` means on a day, Asia/Kolkata. Raises SettingsError for other text."""
+    """Return the time that ``HH:MM[:SS]`` means on a day, Asia/Kolkata; other text raises SettingsError."""
     try:
         time = dt.time.fromisoformat(text)
     except ValueError:
@@ -81,12 +81,12 @@ def _add_faults(venue: Venue, body: Any) -> Any:  # noqa: ANN401 # JSON, here an
     return {"ids": venue.faults.add(*read_faults(body))}
 
 
-def _clear_faults(venue: Venue, body: Any) -> Any:  # noqa: ANN401, ARG001
+def _clear_faults(venue: Venue, body: Any) -> Any:  # noqa: ANN401
     venue.faults.clear()
     return True
 
 
-def _start(venue: Venue, body: Any) -> Any:  # noqa: ANN401, ARG001
+def _start(venue: Venue, body: Any) -> Any:  # noqa: ANN401
     venue.start()
     return venue.state()
 
@@ -116,7 +116,7 @@ def _trade(venue: Venue, body: Any) -> Any:  # noqa: ANN401
     return venue.state()
 
 
-def _kill_token(venue: Venue, body: Any) -> Any:  # noqa: ANN401, ARG001
+def _kill_token(venue: Venue, body: Any) -> Any:  # noqa: ANN401
     venue.session.kill()
     return True
 

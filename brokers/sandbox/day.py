@@ -22,8 +22,8 @@ from feeds.sources.synthetic import make_bars
 
 __all__ = ["SYNTHETIC_DAY", "MarketDay", "make_day"]
 
-SYNTHETIC_DAY = dt.date(2026, 11, 19)
-"""What is replayed when nothing is asked for: an ordinary Thursday."""
+SYNTHETIC_DAY = dt.date(2026, 10, 15)
+"""What is replayed when nothing is asked for: an ordinary Thursday, that of `run_live.py --mode demo`."""
 
 _SESSIONS_BEFORE = 30
 _PRICE = 25_000.0

@@ -95,7 +95,7 @@ class OrderEngine:
         """Take a cancel of an order that may be changed."""
         now = self._schedule.now
         self.tape.move(order, "CANCEL PENDING", now)
-        self._schedule.add(now + self._latency, functools.partial(self._cancel, order))
+        self._schedule.add(now + self._latency, functools.partial(self.book.end, order))
 
     def end_day(self, time: dt.datetime) -> None:
         """Cancel whatever has not ended."""
@@ -149,10 +149,6 @@ class OrderEngine:
         self.tape.move(order, "NOT MODIFIED", time)
         order.status_message = None
         self.tape.move(order, order.resting_status, time)
-
-    def _cancel(self, order: Order, time: dt.datetime) -> None:
-        if order.unmatched:
-            self.book.end(order, time)
 
     def _refusal(self, order: Order, terms: OrderTerms) -> tuple[str, str] | None:
         others = [other for other in self.blocking_orders if other is not order]

@@ -64,7 +64,8 @@ _WRITES = "POST /orders/*"
 _EVERYTHING = "*"
 _REFUSALS = {"refuse": 500, "refuse_upgrade": 403}
 _SECONDS = {
-    "delay": 1.0, "late_answer": 1.0, "late_row": 2.0, "clock_skew": 10.0, "tick_gap": 60.0, "late_event": 0.5,
+    "delay": 1.0, "late_answer": 1.0, "late_row": 2.0, "clock_skew": 10.0, "tick_gap": 60.0,
+    "late_event": 0.5,
 }  # fmt: skip
 
 
@@ -91,8 +92,9 @@ class Fault(Section):
         default=None,
         ge=-86_400,
         le=86_400,
-        description="length: real seconds for delay, late_answer, late_row, late_event and silent_socket (null: "
-        "until the client leaves); market seconds for tick_gap; offset of the Date header for clock_skew",
+        description="length: real seconds for delay, late_answer, late_row, late_event and silent_socket "
+        "(null: until the client leaves); market seconds for tick_gap; offset of the Date header for "
+        "clock_skew",
     )
     status: int | None = Field(default=None, ge=400, le=599, description="HTTP status of a refusal")
     error_type: str = Field(default="GeneralException", description="error_type of a refusal")

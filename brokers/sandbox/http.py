@@ -1,4 +1,4 @@
-"""The HTTP side of the sandbox: reads requests, goes wrong where told to, asks the routes, answers like Kite."""
+"""The HTTP side of the sandbox: reads requests, goes wrong where told to, answers like Kite."""
 
 from __future__ import annotations
 

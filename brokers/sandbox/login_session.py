@@ -53,7 +53,7 @@ class LoginSession:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the access token has neither been killed nor replaced; its hour may have come all the same."""
+        """Whether the access token has neither been killed nor logged out; it may be past its hour."""
         return self._is_alive
 
     def begin(self, now: dt.datetime, access_token: str | None = None) -> str:

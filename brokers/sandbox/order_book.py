@@ -103,7 +103,7 @@ class OrderBook:
                 order.is_aggressive = False
 
     def end(self, order: Order, time: dt.datetime) -> None:
-        """Take an order off the book; its last fills may still be on their way to the account."""
+        """Take what is left of an order off the book, if anything is; fills may still be on their way."""
         if order.is_final or order.is_ending:
             return
         self._stop_working(order)

@@ -6,8 +6,10 @@ import datetime as dt
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from brokers.sandbox.market import MarketTrade
+from feeds.bars import VALUE_COLUMNS
 
 __all__ = ["prints_of"]
 
@@ -28,7 +30,8 @@ def prints_of(bars: pd.DataFrame, *, lot: int, tick: float, seed: int) -> list[M
     tick : float
         Price step, index points.
     seed : int
-        Of what is made up: how many prints (8 to 20 a minute), when, how large, and the way between the extremes.
+        Of what is made up: how many prints (8 to 20 a minute), when, how large, and the way between the
+        extremes.
 
     Returns
     -------
@@ -37,18 +40,19 @@ def prints_of(bars: pd.DataFrame, *, lot: int, tick: float, seed: int) -> list[M
     """
     generator = np.random.default_rng(seed)
     prints: list[MarketTrade] = []
-    interest = float(bars["open_interest"].iloc[0]) if len(bars) else 0.0
-    for start, bar in zip(bars.index, bars.itertuples(), strict=True):
-        lots = max(1, round(float(bar.volume) / lot))
+    values = bars[list(VALUE_COLUMNS)].to_numpy(dtype=np.float64)
+    interest = float(values[0, -1]) if len(bars) else 0.0
+    for start, (open_, high, low, close, volume, interest_then) in zip(bars.index, values, strict=True):
+        lots = max(1, round(volume / lot))
         count = min(int(generator.integers(_FEWEST, _MOST + 1)), lots)
         seconds = np.sort(generator.choice(_SECONDS, size=count, replace=False))
         sizes = 1 + generator.multinomial(lots - count, np.full(count, 1.0 / count))
-        path = _path(generator, (bar.open, bar.high, bar.low, bar.close), count)
-        prices = np.round(np.clip(np.rint(path / tick) * tick, bar.low, bar.high), 2)
+        path = _path(generator, (open_, high, low, close), count)
+        prices = np.round(np.clip(np.rint(path / tick) * tick, low, high), 2)
         minute = start.to_pydatetime()
         for number in range(count):
             if number == count - 1:
-                interest = float(bar.open_interest)
+                interest = float(interest_then)
             prints.append(
                 MarketTrade(
                     minute + dt.timedelta(seconds=int(seconds[number])), float(prices[number]),
@@ -60,8 +64,8 @@ def prints_of(bars: pd.DataFrame, *, lot: int, tick: float, seed: int) -> list[M
 
 def _path(
     generator: np.random.Generator, bar: tuple[float, float, float, float], count: int
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Return prices from open to close by way of both extremes, the nearer one to the open first."""
+) -> NDArray[np.float64]:
+    """Return prices from open to close by way of both extremes, that against the bar's direction first."""
     open_, high, low, close = bar
     if count < 4:
         return np.linspace(open_, close, count) if count > 1 else np.array([close])

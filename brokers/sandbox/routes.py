@@ -86,7 +86,7 @@ def _cancel(venue: Venue, call: Call) -> Any:  # noqa: ANN401
     return {"order_id": venue.exchange.cancel(call.path["variety"], call.path["order_id"])}
 
 
-def _orders(venue: Venue, call: Call) -> Any:  # noqa: ANN401, ARG001
+def _orders(venue: Venue, call: Call) -> Any:  # noqa: ANN401
     return venue.late_rows.seen(venue.exchange.orders())
 
 
@@ -104,7 +104,7 @@ def _order_trades(venue: Venue, call: Call) -> Any:  # noqa: ANN401
     return venue.exchange.order_trades(order_id)
 
 
-def _trades(venue: Venue, call: Call) -> Any:  # noqa: ANN401, ARG001
+def _trades(venue: Venue, call: Call) -> Any:  # noqa: ANN401
     return venue.late_rows.seen(venue.exchange.trades())
 
 
@@ -153,7 +153,7 @@ def _contract_note(venue: Venue, call: Call) -> Any:  # noqa: ANN401
     return venue.exchange.virtual_contract_note(call.rows())
 
 
-def _nothing(venue: Venue, call: Call) -> Any:  # noqa: ANN401, ARG001
+def _nothing(venue: Venue, call: Call) -> Any:  # noqa: ANN401
     return []
 
 

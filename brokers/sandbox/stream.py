@@ -36,7 +36,8 @@ _RESET = struct.pack("ii", 1, 0)  # linger for 0 seconds
 class SubscribedCallback(Protocol):
     """Told of a subscription."""
 
-    def __call__(self, *, with_mode: bool) -> None: ...
+    def __call__(self, *, with_mode: bool) -> None:
+        """Take note of it; ``with_mode``: the client has said how much it wants to know."""
 
 
 class _Frame(NamedTuple):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import gzip
+import io
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -55,7 +56,7 @@ class RecordedTrade(NamedTuple):
 
 
 def read_ticks(path: Path) -> list[Tick]:
-    """Read the trades of a file as ticks, ``quantity`` being the size of each trade; see read_recorded_trades."""
+    """Read the trades of a file as ticks with the size of each trade; see :func:`read_recorded_trades`."""
     return [Tick(*trade[:4]) for trade in read_recorded_trades(path)]
 
 
@@ -90,13 +91,10 @@ def read_recorded_trades(path: Path) -> list[RecordedTrade]:
 
 def _rows(path: Path) -> list[list[str]]:
     try:
-        opened = (
-            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-            if path.suffix.lower() == ".gz"
-            else path.open(encoding="utf-8-sig", newline="")
-        )
-        with opened as file:
-            return list(csv.reader(file))
+        content = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            content = gzip.decompress(content)
+        return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(

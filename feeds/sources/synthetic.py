@@ -132,9 +132,14 @@ def make_bars(
 
 
 def _sessions(settings: SyntheticSettings, calendar: TradingCalendar) -> list[Session]:
-    # Asking for no more than is needed keeps the edges of the calendar out of it.
-    horizon = settings.first_date + dt.timedelta(days=30 + settings.sessions * 3 // 2)
-    found = calendar.sessions(settings.first_date, min(horizon, calendar.last_date))
+    # Asking for no more than is needed keeps the end of the calendar, and days of unknown hours, out of it.
+    found: list[Session] = []
+    first = settings.first_date
+    while len(found) < settings.sessions and first <= calendar.last_date:
+        days = settings.sessions - len(found)  # there is at most one session a day
+        last = min(first + dt.timedelta(days=days - 1), calendar.last_date)
+        found.extend(calendar.sessions(first, last))
+        first = last + dt.timedelta(days=1)
     if len(found) < settings.sessions:
         raise SettingsError(
             f"data.synthetic.sessions is {settings.sessions}, but the calendar, which ends on "

@@ -19,15 +19,15 @@ from tests.support import frame_of
 
 def test_the_day_in_a_snapshot():
     scene = Scene()
-    prints = [(1, 26_010.0, 65), (2, 25_990.0, 130), (3, 26_050.0, 65)]
+    prints = [(1, 26_010.0, 65), (2, 25_990.0, 130), (3, 26_050.0, 65), (4, 26_000.0, 65)]
     for second, price, quantity in prints:
         scene.tick(second, price, quantity)
     scene.advance(10)
     found = scene.exchange.snapshot(NEAR.token)
-    assert (found.open, found.high, found.low, found.last_price) == (26_010.0, 26_050.0, 25_990.0, 26_050.0)
-    assert (found.volume, found.last_quantity, found.close) == (260, 65, 26_000.0)
-    assert found.average_price == pytest.approx((26_010 * 65 + 25_990 * 130 + 26_050 * 65) / 260)
-    assert (found.time, found.last_trade_time) == (at(10), at(3))
+    assert (found.open, found.high, found.low, found.last_price) == (26_010.0, 26_050.0, 25_990.0, 26_000.0)
+    assert (found.volume, found.last_quantity, found.close) == (325, 65, 26_000.0)
+    assert found.average_price == pytest.approx((26_010 + 25_990 * 2 + 26_050 + 26_000) / 5)
+    assert (found.time, found.last_trade_time) == (at(10), at(4))
     assert (found.lower_circuit, found.upper_circuit) == (23_400.0, 28_600.0)
     assert (found.oi, found.oi_day_high, found.oi_day_low) == (1_000_000,) * 3
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from brokers.sandbox.exchange import ExchangeError, MarketTrade
-from tests.brokers.sandbox.scene import LOT, Scene, at
+from feeds.calendar import TradingCalendar
+from tests.brokers.sandbox.scene import DAY, LOT, NEAR, Scene, at
 
 SENT = ["PUT ORDER REQ RECEIVED", "VALIDATION PENDING"]
 
@@ -88,7 +89,14 @@ def test_a_market_order_becomes_a_limit_order_and_takes_the_next_prints_price(sc
 
 @pytest.mark.parametrize(
     ("side", "protection", "limit"),
-    [("BUY", -1, 26_130.0), ("SELL", -1, 25_870.0), ("BUY", 1, 26_260.0), ("SELL", 0.25, 25_935.0)],
+    [
+        ("BUY", -1, 26_130.0),
+        ("SELL", -1, 25_870.0),
+        ("BUY", 1, 26_260.0),
+        ("SELL", 0.25, 25_935.0),
+        ("BUY", 100, 28_600.0),
+        ("SELL", 100, 23_400.0),
+    ],
 )
 def test_the_protection_band(scene, side, protection, limit):
     order = scene.place(side, market_protection=protection)
@@ -146,6 +154,40 @@ def test_a_quiet_market_fills_a_marketable_order_at_the_last_price(scene):
     assert scene.row(market)["average_price"] == 26_000.0
     scene.advance(3600)
     assert scene.row(resting)["filled_quantity"] == 0
+
+
+def test_the_idle_time_begins_anew_with_each_part():
+    scene = Scene(partial_fill_probability=1.0)
+    scene.tick(0, 26_000.0)
+    order = scene.place("BUY", 2)
+    scene.tick(1.9, 26_000.0)
+    scene.advance(3.89)
+    assert scene.row(order)["filled_quantity"] == LOT
+    scene.advance(3.92)
+    assert scene.row(order)["filled_quantity"] == 2 * LOT
+
+
+def test_the_idle_time_begins_anew_with_a_change(scene):
+    order = scene.place("BUY", order_type="LIMIT", price=25_990)
+    scene.advance(1)
+    scene.modify(order, price=26_010)
+    scene.advance(3.09)
+    assert scene.row(order)["filled_quantity"] == 0
+    scene.advance(3.12)
+    assert scene.row(order)["average_price"] == 26_000.0
+
+
+def test_nothing_fills_in_a_break():
+    scene = Scene(start=at(clock="09:59"), calendar=TradingCalendar({DAY: "09:15-10:00 11:30-12:30"}))
+    scene.tick(-30, 26_000.0)
+    scene.advance(-1)
+    quiet, resting = scene.place("BUY"), scene.place("BUY", order_type="LIMIT", price=25_990)
+    scene.tick(60, 25_900.0)
+    scene.advance(3600)
+    assert [scene.row(order)["filled_quantity"] for order in (quiet, resting)] == [0, 0]
+    scene.exchange.on_trade(NEAR.token, MarketTrade(at(clock="11:30"), 25_900.0, LOT))
+    scene.advance(3 * 3600)
+    assert [scene.row(order)["filled_quantity"] for order in (quiet, resting)] == [LOT, LOT]
 
 
 def test_without_the_idle_rule_nothing_fills_in_a_quiet_market():
@@ -327,6 +369,54 @@ def test_a_change_to_less_than_what_is_filled_is_refused():
     assert scene.row(order)["quantity"] == 650
 
 
+@pytest.mark.parametrize("fields", [{"order_type": "SL", "trigger_price": 26_100, "price": 26_200}, {}])
+def test_a_partly_filled_order_becomes_no_stop_and_shrinks_to_no_less_than_its_fills(fields):
+    scene = Scene(partial_fill_probability=1.0, idle_fill_ms=float("inf"))
+    scene.tick(0, 26_000.0)
+    order = scene.place("BUY", 2, order_type="LIMIT", price=25_990)
+    scene.tick(1, 25_990.0)
+    scene.advance(1.1)
+    assert scene.row(order)["filled_quantity"] == LOT
+    scene.modify(order, **(fields or {"quantity": LOT}))
+    scene.advance(2)
+    assert scene.states(order)[-2:] == ["NOT MODIFIED", "OPEN"]
+
+
+def test_a_triggered_stop_stays_triggered(scene):
+    order = scene.place("SELL", order_type="SL", trigger_price=25_950, price=25_940)
+    scene.tick(1, 25_900.0)
+    scene.tick(2, 25_890.0)
+    scene.modify(order, price=26_050)
+    scene.advance(3)
+    assert scene.states(order)[-2:] == ["MODIFIED", "OPEN"]
+    scene.tick(4, 26_060.0)
+    scene.advance(5)
+    assert scene.row(order)["average_price"] == 26_050.0
+
+
+def test_a_change_that_comes_after_the_end_changes_nothing():
+    scene = Scene(partial_fill_probability=1.0, fill_latency_ms=500)
+    scene.tick(0, 26_000.0)
+    order = scene.place("BUY", 2, order_type="LIMIT", price=25_990, validity="TTL", validity_ttl=1)
+    scene.advance(60.04)
+    scene.modify(order, price=25_980)
+    scene.tick(60.05, 25_990.0)  # a part; the order's minute ends at 60.1
+    scene.advance(70)
+    assert scene.states(order)[-1] == "CANCELLED"
+    assert "MODIFIED" not in scene.states(order)
+    assert (scene.row(order)["filled_quantity"], scene.held()) == (LOT, LOT)
+
+
+def test_a_changed_price_needs_no_second_margin():
+    scene = Scene(cash=65 * 26_000 * 0.12)
+    scene.tick(0, 26_000.0)
+    order = scene.place(order_type="LIMIT", price=25_990)
+    scene.advance(1)
+    scene.modify(order, price=25_991)
+    scene.advance(2)
+    assert scene.row(order)["price"] == 25_991.0
+
+
 def test_a_change_without_margin_is_refused():
     scene = Scene(cash=250_000.0)
     scene.tick(0, 26_000.0)
@@ -440,6 +530,19 @@ def test_the_day_ends_with_open_orders_cancelled():
     assert [scene.row(order)["status"] for order in (resting, stop, late)] == ["CANCELLED"] * 3
     assert scene.row(late)["exchange_order_id"] is None
     assert scene.exchange.next_due() is None
+
+
+def test_late_news_does_not_turn_the_stamps_back():
+    scene = Scene(cash=250_000.0)
+    scene.tick(0, 26_000.0)
+    order = scene.place(order_type="SL", trigger_price=26_010, price=26_020)
+    scene.advance(5)
+    scene.modify(order, quantity=2 * LOT)  # refused: no margin
+    scene.advance(6)
+    scene.tick(3, 26_010.0)
+    stamps = [row["order_timestamp"] for row in scene.exchange.order_history(order)]
+    assert scene.states(order)[-1] == "OPEN"
+    assert stamps == sorted(stamps)
 
 
 def _print(time, price):
