@@ -7,17 +7,16 @@ import json
 import secrets
 import subprocess
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from feeds.readers.ticks import read_ticks
-
 from feeds.calendar import TradingCalendar
 from feeds.clock import Clock
 from feeds.errors import BrokerError, MuhuratError, SettingsError
+from feeds.log import Log
+from feeds.readers.ticks import read_ticks
 from feeds.secrets import Secrets
 from ml.features import FeatureSet
 from ml.registry import ModelRegistry
@@ -60,15 +59,22 @@ class DemoExchange:
         self._calendar = calendar
         self._clock = clock
         self._token = secrets.token_hex(16)
-        self._folder = tempfile.TemporaryDirectory(prefix="muhurat-demo-")
         self._process: subprocess.Popen[str] | None = None
         day = request.day or _day_of(request.ticks) or DEMO_DAY
         if calendar.session(day) is None:
             raise SettingsError(f"--day {day} has no session in the calendar, expected a trading day")
+        if request.out_dir is not None and request.out_dir.is_dir() and any(request.out_dir.iterdir()):
+            raise SettingsError(
+                f"--out {request.out_dir} is not empty, expected a new folder: a demo begins anew; choose "
+                "another name or remove it"
+            )
         self.request = replace(request, day=day, synthetic=request.ticks is None)
 
+    def prepare(self, log: Log) -> None:
+        """Train the model of the demo, unless the strategy asks none or the user has one."""
+        self.request = self._with_model(self.request, log)
+
     def __enter__(self) -> Self:
-        self.request = self._with_model(self.request)
         self.request = self._with_addresses(self.request, self._start(self.request))
         return self
 
@@ -86,7 +92,6 @@ class DemoExchange:
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     stream.close()
-        self._folder.cleanup()
 
     # -- the exchange ----------------------------------------------------------------------------
 
@@ -140,24 +145,25 @@ class DemoExchange:
 
     # -- the model -------------------------------------------------------------------------------
 
-    def _with_model(self, request: LiveRequest) -> LiveRequest:
-        """Train a model for the demo, unless the strategy asks none or the user has chosen one."""
+    def _with_model(self, request: LiveRequest, log: Log) -> LiveRequest:
         settings = request.settings
         if request.model is not None or not load_strategy(settings.strategy.name).needs_model:
             return request
         if self._has_champion(settings):
             return replace(request, model="champion")
-        registry = str((request.out_dir or Path(self._folder.name)) / "models")
+        registry = str((request.out_dir or Path()) / "models")
         ml = settings.ml.model_copy(update={"registry": registry})
         training = settings.model_copy(update={"ml": ml, "data": self._training_data(request)})
         last = (request.day or DEMO_DAY) - dt.timedelta(days=1)
+        is_synthetic = training.data.source == "synthetic"
+        log.info("demo_model", bars="made-up bars" if is_synthetic else training.data.source)
         bars = load_run_bars(training, self._calendar, last=last)
         model = prepare_model(training, bars, "train", now=self._clock.now())
         return replace(
             request,
             settings=settings.model_copy(update={"ml": ml}),
             model=str(model.info["version"]),
-            model_is_synthetic=training.data.source == "synthetic",
+            model_is_synthetic=is_synthetic,
         )
 
     def _has_champion(self, settings: Settings) -> bool:

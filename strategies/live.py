@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from brokers.kite.session import find_session
@@ -44,13 +45,14 @@ def run_live(request: LiveRequest) -> int:
     plugin_settings(section.name, load_strategy(section.name), section.parameters)
     if request.mode == "live" and not request.confirmed:
         raise SettingsError("mode live was not confirmed, expected the typed word or --yes; nothing was sent")
+    folder = request.out_dir or _default_folder(request)
+    demo = None
+    if request.mode == "demo":
+        demo = DemoExchange(replace(request, out_dir=folder), calendar, WallClock())
+        request = demo.request
+    clock = _make_clock(request, calendar)
+    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        if request.mode == "demo":
-            demo = stack.enter_context(DemoExchange(request, calendar, WallClock()))
-            request = demo.request
-        clock = _make_clock(request, calendar)
-        folder = request.out_dir or _default_folder(request, clock)
-        folder.mkdir(parents=True, exist_ok=True)
         log = stack.enter_context(
             make_log(
                 folder / "live.log",
@@ -62,6 +64,9 @@ def run_live(request: LiveRequest) -> int:
                 level="debug" if request.debug else "info",
             )
         )
+        if demo is not None:
+            demo.prepare(log)
+            request = stack.enter_context(demo).request
         kite = request.settings.broker.kite
         session = find_session(kite, request.secrets, WallClock())
         store = KiteStore(kite, session.api_key, session.access_token, log)
@@ -96,10 +101,11 @@ def _make_clock(request: LiveRequest, calendar: TradingCalendar) -> Clock:
     return clock
 
 
-def _default_folder(request: LiveRequest, clock: Clock) -> Path:
+def _default_folder(request: LiveRequest) -> Path:
     """Return the folder of the day: the same after a restart, a new one for each demo."""
     settings = request.settings
     name = f"{request.mode}-{settings.market.instrument}-{settings.strategy.name.replace(':', '-')}"
-    if request.mode == "demo":
-        return Path("runs") / f"{WallClock().now():%Y%m%d-%H%M%S}-{name}"
-    return Path("runs") / f"{clock.now():%Y%m%d}-{name}"
+    now = WallClock().now()
+    return Path("runs") / (
+        f"{now:%Y%m%d-%H%M%S}-{name}" if request.mode == "demo" else f"{now:%Y%m%d}-{name}"
+    )

@@ -118,21 +118,16 @@ def _bar(bar: Fields) -> str:
     return told + (f"  ({', '.join(marks)})" if marks else "")
 
 
-def _asked(record: Fields) -> str:
-    """Return what the strategy saw; nothing of the many bars on which there was nothing to do."""
-    if not record["asked"] and not record["position"]:
-        return ""
-    told = f"bar {_clock(record['start'])}  {_signed(record['position'])}"
-    if record["asked"] and record.get("probability") is not None:
-        told += f"  probability {record['probability']:.2f}"
-    return told
+def _stopping(told: Fields) -> str:
+    if not told["open"]:
+        return f"stopping: {told['reason']}, nothing is open"
+    doing = "closing" if told["on_stop"] == "flatten" else "keeping"
+    return f"stopping: {told['reason']}, {doing} {told['open']}"
 
 
-def _ending(told: Fields) -> str:
-    left = (
-        f"{'closing' if told['flatten'] else 'keeping'} {told['open']}" if told["open"] else "nothing is open"
-    )
-    return f"ending: {told['reason']}, {left}"
+def _day_over(told: Fields) -> str:
+    left = f", still open: {told['open']}" if told.get("open") else ", nothing is open"
+    return f"the day is over: {told['trades']} trades, net {_rupees(told['net_pnl'])}{left}"
 
 
 def _decision(fact: Fields) -> str:
@@ -167,19 +162,17 @@ def _because(reason: object) -> str:
 
 _SENTENCES: dict[str, Callable[[Fields], str]] = {
     # the session
-    "connected": lambda told: (
-        f"connected as {told['user']}: {told['mode']} on {told['contract']}, lot "
-        f"{told['lot']}, folder {told['folder']}"
+    "connected": lambda told: f"connected to {told['api_root']} as {told['user']}, {told['symbol']}",
+    "day_begins": lambda told: (
+        f"{told['mode']}: {told['strategy']} on {told['symbol']}, {told['day']}, "
+        f"{told['cash']:,.0f} rupees, folder {told['folder']}"
     ),
-    "model": lambda told: f"model {told['version']}",
+    "model": lambda told: f"model {told['version']}, trained until {told['trained_until'][:10]}",
+    "demo_model": lambda told: f"training a model for the demo on {told['bars']}",
     "bar": _bar,
-    "bar_seen": _asked,
     "login_found": lambda _: "a new login was found",
-    "ending": _ending,
-    "day_over": lambda told: (
-        f"the day is over: {told['trades']} trades, open: {told['open']}"
-        + (f", net {_rupees(told['net_pnl'])}" if told.get("net_pnl") is not None else "")
-    ),
+    "stopping": _stopping,
+    "day_over": _day_over,
     "report": lambda told: f"report {told['file']}",
     # the stream and history
     "warmup": lambda told: f"warmed up with {told['bars']} bars",

@@ -375,6 +375,7 @@ class LiveDay:
         written = write_day(
             settings, account, model, self._folder, self._calendar,
             day=day, mode=self._request.mode, synthetic=self._request.synthetic,
+            model_is_synthetic=self._request.model_is_synthetic,
         )  # fmt: skip
         if written:
             self._log.info("report", file=str(self._folder / "report.html"))

@@ -37,6 +37,7 @@ def write_day(
     day: dt.date,
     mode: str,
     synthetic: bool,
+    model_is_synthetic: bool = False,
 ) -> bool:
     """Write summary, trades, orders, equity, tearsheet and report beside the day's recordings.
 
@@ -92,7 +93,7 @@ def write_day(
         model=None if model is None else model.info | {"trials": 1},
         risk_rules=[(rule.name, rule.describe()) for rule in account.gate.rules],
         assumptions=_assumptions(mode),
-        warnings=_warnings(journal, mode, synthetic=synthetic),
+        warnings=_warnings(journal, mode, synthetic=synthetic, model_is_synthetic=model_is_synthetic),
     )
     timed = zip(account.timed_fills, placed, strict=True)
     write_fills(folder, [one._replace(fill=one.fill._replace(bar=on_bar.bar)) for one, on_bar in timed])
@@ -132,12 +133,14 @@ def _assumptions(mode: str) -> list[str]:
     ]
 
 
-def _warnings(journal: Journal, mode: str, *, synthetic: bool) -> list[str]:
+def _warnings(journal: Journal, mode: str, *, synthetic: bool, model_is_synthetic: bool) -> list[str]:
     said = ["One day proves nothing about a strategy."]
     if mode == "demo":
         said.append("A demo: no order left this machine.")
     if synthetic:
         said.append("Synthetic ticks: made up, they prove nothing about a market.")
+    if model_is_synthetic:
+        said.append("The model was trained on synthetic bars: it knows nothing about a market.")
     left = open_trade_ids(journal.fills)
     if left:
         said.append(f"Still open at the end, and not among the trades: {', '.join(map(str, left))}.")

@@ -42,19 +42,22 @@ BAR = {"start": "2024-06-03T11:57:00+05:30", "close": 18_000.05, "position": -75
          "bar 11:57 close 18000.05 short 75 (backfill, incomplete)"),
         ("warmup", {"bars": 120, "wanted": 120}, "warmed up with 120 bars"),
         ("stream_down", {"reason": "no frame for 5 s"}, "stream is down: no frame for 5 s"),
-        ("ending", {"reason": "SIGINT", "flatten": True, "open": "+75 units"},
-         "ending: SIGINT, closing +75 units"),
-        ("ending", {"reason": "SIGINT", "flatten": False, "open": "+75 units"},
-         "ending: SIGINT, keeping +75 units"),
-        ("ending", {"reason": "the day is over", "flatten": True, "open": ""},
-         "ending: the day is over, nothing is open"),
-        ("bar_seen", {"start": SIGNAL, "position": 75, "asked": False, "probability": 0.5},
-         "bar 12:00 long 75"),
-        ("bar_seen", {"start": SIGNAL, "position": 0, "asked": True, "probability": 0.5},
-         "bar 12:00 flat probability 0.50"),
-        ("day_over", {"trades": 3, "open": "nothing"}, "the day is over: 3 trades, open: nothing"),
-        ("day_over", {"trades": 3, "open": "nothing", "net_pnl": 1000.0},
-         "the day is over: 3 trades, open: nothing, net +1,000 rupees"),
+        ("stopping", {"reason": "SIGINT", "on_stop": "flatten", "open": "+75 units"},
+         "stopping: SIGINT, closing +75 units"),
+        ("stopping", {"reason": "SIGINT", "on_stop": "keep", "open": "+75 units"},
+         "stopping: SIGINT, keeping +75 units"),
+        ("stopping", {"reason": "the day is over", "on_stop": "flatten", "open": ""},
+         "stopping: the day is over, nothing is open"),
+        ("day_begins",
+         {"mode": "demo", "strategy": "ml", "symbol": "NIFTY26OCTFUT", "day": "2026-10-15", "cash": 1e6,
+          "folder": "runs/x"},
+         "demo: ml on NIFTY26OCTFUT, 2026-10-15, 1,000,000 rupees, folder runs/x"),
+        ("model", {"version": "v0001", "trained_until": "2026-10-14T15:39:00+05:30"},
+         "model v0001, trained until 2026-10-14"),
+        ("day_over", {"trades": 3, "open": "", "net_pnl": 1000.0},
+         "the day is over: 3 trades, net +1,000 rupees, nothing is open"),
+        ("day_over", {"trades": 3, "open": "+75 X", "net_pnl": -1.0},
+         "the day is over: 3 trades, net -1 rupees, still open: +75 X"),
     ],
 )  # fmt: skip
 def test_a_sentence_for_what_matters(shown, event, fields, line):
@@ -92,10 +95,6 @@ def test_a_sentence_for_facts_of_the_journal(shown, fact, event, words):
 
 def test_what_has_no_sentence_is_for_the_log_alone(shown):
     assert shown(("info", "resync", {"reason": "a minute"})) == []
-
-
-def test_bars_with_nothing_to_do_are_for_the_log_alone(shown):
-    assert shown(("info", "bar_seen", {"start": SIGNAL, "position": 0, "asked": False})) == []
 
 
 def test_warnings_and_errors_are_always_shown(shown):
