@@ -377,7 +377,9 @@ def control(server: SandboxServer, method: str, path: str, body: object = None) 
 
 
 def test_faults_are_put_up_shown_and_taken_down_over_http(server, kite):
-    status, answer = control(server, "POST", "/faults", [{"kind": "lost_answer"}, {"kind": "delay", "seconds": 0}])
+    status, answer = control(
+        server, "POST", "/faults", [{"kind": "lost_answer"}, {"kind": "delay", "seconds": 0}]
+    )
     assert (status, answer["data"]) == (200, {"ids": [1, 2]})
     with pytest.raises(requests.ConnectionError):
         kite.place_order(**market_order())

@@ -178,5 +178,3 @@ def test_history_of_the_day_grows_with_the_replay():
     assert [candle["volume"] for candle in candles] == [
         sum(trade.quantity for trade in trades[:60]), sum(trade.quantity for trade in trades[60:91]),
     ]  # fmt: skip
-
-

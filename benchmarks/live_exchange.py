@@ -1,0 +1,78 @@
+"""The exchange of the live benchmark, in a process of its own: a sandbox that notes when orders reach it.
+
+Started by :mod:`benchmarks.live`. It ends when its standard input does, and then says what it saw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.exit_audit import ExitAudit
+from brokers.sandbox.config import ExchangeConfig
+from brokers.sandbox.control import moment
+from brokers.sandbox.day import make_day
+from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.server import SandboxServer
+from brokers.sandbox.server_config import SandboxConfig
+from feeds.calendar import TradingCalendar
+from feeds.sessions import published_sessions
+
+
+def main() -> None:
+    """Serve until the standard input ends, then print what was seen."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--ticks", type=Path)
+    parser.add_argument("--first", required=True)
+    parser.add_argument("--last", required=True)
+    parser.add_argument("--speed", type=float, required=True)
+    parser.add_argument("--partial-fills", type=float, default=0.0)
+    options = parser.parse_args()
+    arrivals: dict[str, float] = {}
+    place = Exchange.place
+
+    def noted(exchange: Exchange, variety: str, form: Mapping[str, str]) -> str:
+        arrivals[form.get("tag", "")] = time.perf_counter()
+        return place(exchange, variety, form)
+
+    Exchange.place = noted  # type: ignore[method-assign]
+    with ExitAudit() as audit, SandboxServer(_config(options)) as server:
+        told = {"api_root": server.api_root, "ticker_root": server.ticker_root, "day": str(_day(server))}
+        print(json.dumps(told), flush=True)
+        sys.stdin.read()
+        seen = {
+            "arrivals": arrivals, "changes": audit.changes, "violations": audit.violations,
+            "orders": server.ask(lambda exchange: len(exchange.orders())),
+            "position": server.ask(lambda exchange: [row["quantity"] for row in exchange.positions()["net"]]),
+        }  # fmt: skip
+        print(json.dumps(seen), flush=True)
+
+
+def _config(options: argparse.Namespace) -> SandboxConfig:
+    unknown = [day for day, session in published_sessions().items() if not session.segments]
+    calendar = TradingCalendar(extra_holidays=unknown)
+    market = make_day("NIFTY", calendar, ticks=options.ticks)
+    first, last = (moment(text, market.day) for text in (options.first, options.last))
+    near = market.instruments[0].token
+    trades = [trade for trade in market.trades if trade.time < last]
+    return SandboxConfig(
+        exchange=ExchangeConfig(
+            instruments=market.instruments, day=market.day, calendar=calendar, cash=20_000_000.0,
+            previous_closes=market.previous_closes, partial_fill_probability=options.partial_fills,
+        ),
+        trades={near: trades}, histories={near: market.history}, speed=options.speed,
+        clock_start=first - dt.timedelta(seconds=5), access_token="benchmark",  # noqa: S106 # of a sandbox
+    )  # fmt: skip
+
+
+def _day(server: SandboxServer) -> dt.date:
+    return server.config.exchange.day
+
+
+if __name__ == "__main__":
+    main()
