@@ -85,7 +85,8 @@ def judge_edge(
     if len(trades) < minimum_trades or sessions < minimum_sessions:
         return EdgeVerdict(
             "too few trades",
-            f"{len(trades)} trades in {sessions} session{'' if sessions == 1 else 's'}; at least {minimum_trades} in {minimum_sessions} "
+            f"{len(trades)} trades in {sessions} session{'' if sessions == 1 else 's'}; "
+            f"at least {minimum_trades} in {minimum_sessions} "
             "are needed to tell skill from luck.",
             confidence_percent=confidence_percent,
         )

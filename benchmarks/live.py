@@ -1,8 +1,8 @@
 """How long the live stack takes: from a bar's last tick to its entry, and from a fill to its stop.
 
-``python -m benchmarks.live [--quick]``: the whole stack, one process, against a sandbox exchange in another;
-recorded ticks beside the project where there are some, else synthetic ones. Each order is timed twice: by its
-journal, up to the moment the request begins to leave, and at the exchange, when it has been read there.
+``python -m benchmarks.live [--quick]``: the whole stack in one process against a sandbox exchange in another;
+recorded ticks beside the project where there are some, else synthetic ones. Orders are timed twice: by the
+journal, until the request begins to leave, and by the exchange, when it has read it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from brokers.desk.facts import Acknowledged, Intent
-from brokers.desk.journal_file import JournalRow, read_journal
+from benchmarks.stopwatch import LiveRun, Stopwatch
+from brokers.desk.journal_file import read_journal
 from feeds.calendar import TradingCalendar
 from feeds.clock import WallClock
 from feeds.secrets import Secrets
@@ -29,114 +30,76 @@ from strategies.loading import load_run_bars
 from strategies.modelling import prepare_model
 from strategies.settings import Settings
 
-__all__ = ["LiveRun", "distribution", "run_live_stack", "train_model"]
-
 ROOT = Path(__file__).resolve().parents[1]
 TICKS = ROOT.parent / "shared/data/ticks/NIFTY-I_20221101.csv.gz"
 
-_START_SECONDS = 60
 _OFTEN: dict[str, Any] = {
     "data": {"bar_minutes": 1},
-    "strategy": {
-        "stop_atr": 1.0, "target_atr": 1.0, "sizer": "fixed", "fixed_units": 500, "last_entry": "15:00",
-    },
+    "strategy": {"stop_atr": 1.0, "target_atr": 0.2, "sizer": "fixed", "fixed_units": 500},
     # Rules that would end a day of so many entries; the others stay, they take their time as on any day.
     "risk": {
-        "daily_loss_percent": 100.0, "max_entries_per_day": 10_000, "cooldown_losses": None,
-        "max_lots": 100,
+        "daily_loss_percent": 100.0, "max_entries_per_day": 10_000, "cooldown_losses": None, "max_lots": 100,
     },
-    "live": {"idle_end_seconds": 6.0},
+    "live": {"idle_end_seconds": 10.0},
     "report": {"tearsheet": False},
 }  # fmt: skip
-"""Settings under which a strategy enters on nearly every bar, and is soon out again."""
+"""Settings under which a strategy enters on most bars, and is soon out again."""
 
 
-class LiveRun(NamedTuple):
-    """What a run left.
-
-    Attributes
-    ----------
-    rows : list of JournalRow
-        Its journal.
-    arrivals : dict
-        ``time.perf_counter`` at which the exchange had read an order, by tag, seconds.
-    seen : dict
-        What else the exchange saw.
-    """
-
-    rows: list[JournalRow]
-    arrivals: dict[str, float]
-    seen: dict[str, Any]
-
-    def wire_ms(self, role: str) -> list[float]:
-        """Return what the journal says of orders of a role, from their cause to the wire, milliseconds."""
-        roles = {row.fact.tag: row.fact.role for row in self.rows if isinstance(row.fact, Intent)}
-        return [
-            row.fact.wire_ms
-            for row in self.rows
-            if isinstance(row.fact, Acknowledged)
-            and roles[row.fact.tag] == role
-            and row.fact.wire_ms == row.fact.wire_ms
-        ]
-
-
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a few minutes of the market only")
-    parser.add_argument("--only", choices=("entries", "stops"))
-    parser.add_argument("--speed", type=float)
-    parser.add_argument("--last")
-    options = parser.parse_args()
+    options = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="muhurat-bench-") as folder:
+        print(f"{'recorded' if TICKS.is_file() else 'synthetic'} ticks, bars of one minute")
         if options.only != "stops":
-            _entries(Path(folder), options)
+            print_entries(Path(folder), options.entry_speed, options.minutes)
         if options.only != "entries":
-            _stops(Path(folder), options)
+            print_stops(Path(folder), options.stop_speed, options.minutes)
 
 
-def _entries(folder: Path, options: argparse.Namespace) -> None:
+def print_entries(folder: Path, speed: float, minutes: int) -> None:
+    """Measure decisions of the ``ml`` strategy, with a model that was really trained."""
     settings, version = train_model(folder / "models")
-    speed = options.speed or 30.0
-    run = run_live_stack(
-        settings, folder / "entries", model=version, speed=speed, last=options.last or ("09:45" if options.quick else "11:15")
-    )
-    print(f"last tick of a bar -> entry on the wire, strategy ml, {speed:g} times real time")
-    print(distribution("journal, request begins to leave", run.wire_ms("entry")))
+    run = run_against_exchange(settings, folder / "entries", speed=speed, minutes=minutes, model=version)
+    print(f"\nlast tick of a bar -> entry, strategy ml, {speed:g} times real time, {minutes} minutes")
+    print(distribution("on the wire (journal)", run.at_wire("entry")))
+    print(distribution("read by the exchange", run.at_exchange("entry")))
 
 
-def _stops(folder: Path, options: argparse.Namespace) -> None:
+def print_stops(folder: Path, speed: float, minutes: int) -> None:
+    """Measure how soon a fill is protected, with partial fills; leave with 1 if one is not, or doubly."""
     settings = settings_of("random_entry", {"entry_probability": 1.0})
-    speed = options.speed or 10.0
-    run = run_live_stack(
-        settings, folder / "stops", speed=speed, partial_fills=0.8, last=options.last or ("09:25" if options.quick else "09:55")
+    run = run_against_exchange(settings, folder / "stops", speed=speed, minutes=minutes, partial_fills=0.8)
+    protection = run.protection()
+    print(f"\nfill -> protective stop, partial fills, {speed:g} times real time, {minutes} minutes")
+    print(distribution("on the wire (journal)", run.at_wire("stop")))
+    print(distribution("from the fill's arrival until the exchange has read its stop", protection.milliseconds))
+    wrong = [*protection.uncovered, *run.seen["violations"]]
+    print(
+        f"{run.seen['orders']} orders, {run.seen['changes']:,} changes at the exchange: "
+        f"{len(protection.uncovered)} fills without their stop ({protection.left_instead} left at once), "
+        f"{len(run.seen['violations'])} moments with exits beyond the position"
     )
-    print(f"fill known -> its stop on the wire, partial fills, {speed:g} times real time")
-    print(distribution("journal, request begins to leave", run.wire_ms("stop")))
-    print(f"{run.seen['changes']:,} changes of {run.seen['orders']} orders at the exchange, exits beyond the "
-          f"position: {len(run.seen['violations'])}")
-    print(run.seen)
+    if wrong:
+        raise SystemExit("\n".join(wrong))
 
 
-def distribution(name: str, milliseconds: list[float]) -> str:
+def distribution(name: str, milliseconds: Sequence[float]) -> str:
     """Return count, median, 99th percentile and maximum in a line."""
     if not milliseconds:
-        return f"{'no orders':>44}  {name}"
-    middle, high = np.percentile(milliseconds, [50, 99])
-    return (
-        f"n {len(milliseconds):>5}   median {middle:7.1f} ms   p99 {high:7.1f} ms   "
-        f"max {max(milliseconds):7.1f} ms   {name}"
-    )
+        return f"n     0  {name}"
+    middle, high, most = np.percentile(milliseconds, [50, 99, 100])
+    return f"n {len(milliseconds):>5}   median {middle:6.1f}   p99 {high:6.1f}   max {most:6.1f} ms   {name}"
 
 
 def settings_of(name: str, parameters: dict[str, Any]) -> Settings:
     """Return settings under which a strategy enters often."""
-    given = {**_OFTEN, "strategy": {**_OFTEN["strategy"], "name": name, "parameters": parameters}}
-    return Settings.model_validate(given)
+    strategy = {**_OFTEN["strategy"], "name": name, "parameters": parameters}
+    return Settings.model_validate({**_OFTEN, "strategy": strategy})
 
 
 def train_model(registry: Path) -> tuple[Settings, str]:
-    """Train a model on synthetic 1-minute bars; return settings that trade it, and its version."""
+    """Train a model on synthetic bars; return settings that trade it, and its version."""
     settings = settings_of("ml", {"buy_probability": 0.01, "sell_probability": 0.01})
     made = settings.data.synthetic.model_copy(
         update={"first_date": dt.date(2022, 1, 3), "sessions": 120, "edge": "momentum"}
@@ -144,29 +107,32 @@ def train_model(registry: Path) -> tuple[Settings, str]:
     data = settings.data.model_copy(update={"source": "synthetic", "synthetic": made})
     ml = settings.ml.model_copy(update={"registry": str(registry)})
     settings = settings.model_copy(update={"data": data, "ml": ml})
-    bars = load_run_bars(settings, TradingCalendar())
-    model = prepare_model(settings, bars, "train", now=WallClock().now())
+    model = prepare_model(
+        settings, load_run_bars(settings, TradingCalendar()), "train", now=WallClock().now()
+    )
     return settings, str(model.info["version"])
 
 
-def run_live_stack(
+def run_against_exchange(
     settings: Settings,
     folder: Path,
     *,
     speed: float,
-    last: str,
+    minutes: int,
     model: str | None = None,
-    first: str = "09:15",
     partial_fills: float = 0.0,
 ) -> LiveRun:
-    """Trade a part of a day as ``--mode live`` does, against an exchange in another process."""
-    arguments = ["--first", first, "--last", last, "--speed", str(speed), "--partial-fills", str(partial_fills)]
-    if TICKS.is_file():
-        arguments += ["--ticks", str(TICKS)]
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.live_exchange", *arguments],
+    """Trade the first minutes of a day as ``--mode live`` does, against an exchange in a process of its own."""
+    ticks = ["--ticks", str(TICKS)] if TICKS.is_file() else []
+    exchange = subprocess.Popen(
+        [
+            sys.executable, "-m", "benchmarks.live_exchange", *ticks, "--minutes", str(minutes),
+            "--speed", str(speed), "--partial-fills", str(partial_fills),
+        ],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-    ) as exchange:  # fmt: skip
+    )  # fmt: skip
+    with exchange, Stopwatch() as watch:
+        assert exchange.stdout is not None
         told = json.loads(exchange.stdout.readline())
         kite = settings.broker.kite.model_copy(
             update={"api_root": told["api_root"], "ticker_root": told["ticker_root"]}
@@ -174,14 +140,23 @@ def run_live_stack(
         broker = settings.broker.model_copy(update={"kite": kite})
         run_live(
             LiveRequest(
-                settings=settings.model_copy(update={"broker": broker}), mode="live", clock="feed",
-                confirmed=True, quiet=True, model=model, out_dir=folder, day=dt.date.fromisoformat(told["day"]),
-                secrets=Secrets({"KITE_API_KEY": "sandbox", "KITE_ACCESS_TOKEN": "benchmark"}),
+                settings=settings.model_copy(update={"broker": broker}),
+                mode="live", clock="feed", confirmed=True, quiet=True, model=model, out_dir=folder,
+                day=dt.date.fromisoformat(told["day"]),
+                secrets=Secrets({"KITE_API_KEY": told["api_key"], "KITE_ACCESS_TOKEN": told["access_token"]}),
             )
         )  # fmt: skip
-        exchange.stdin.close()
-        seen = json.loads(exchange.stdout.read())
-    return LiveRun(read_journal(folder / "journal.sqlite"), seen.pop("arrivals"), seen)
+        seen = json.loads(exchange.communicate()[0])
+    return LiveRun(read_journal(folder / "journal.sqlite"), watch, seen.pop("arrivals"), seen)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.live", description=__doc__)
+    parser.add_argument("--only", choices=("entries", "stops"), help="measure one of the two")
+    parser.add_argument("--minutes", type=int, default=40, help="of the market (default 40)")
+    parser.add_argument("--entry-speed", type=float, default=30.0, help="times real time (default 30)")
+    parser.add_argument("--stop-speed", type=float, default=10.0, help="times real time (default 10)")
+    return parser
 
 
 if __name__ == "__main__":

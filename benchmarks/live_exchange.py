@@ -28,8 +28,7 @@ def main() -> None:
     """Serve until the standard input ends, then print what was seen."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--ticks", type=Path)
-    parser.add_argument("--first", required=True)
-    parser.add_argument("--last", required=True)
+    parser.add_argument("--minutes", type=int, required=True)
     parser.add_argument("--speed", type=float, required=True)
     parser.add_argument("--partial-fills", type=float, default=0.0)
     options = parser.parse_args()
@@ -42,13 +41,15 @@ def main() -> None:
 
     Exchange.place = noted  # type: ignore[method-assign]
     with ExitAudit() as audit, SandboxServer(_config(options)) as server:
-        told = {"api_root": server.api_root, "ticker_root": server.ticker_root, "day": str(_day(server))}
+        told = {
+            "api_root": server.api_root, "ticker_root": server.ticker_root, "api_key": server.api_key,
+            "access_token": server.access_token, "day": str(server.config.exchange.day),
+        }  # fmt: skip
         print(json.dumps(told), flush=True)
         sys.stdin.read()
         seen = {
             "arrivals": arrivals, "changes": audit.changes, "violations": audit.violations,
             "orders": server.ask(lambda exchange: len(exchange.orders())),
-            "position": server.ask(lambda exchange: [row["quantity"] for row in exchange.positions()["net"]]),
         }  # fmt: skip
         print(json.dumps(seen), flush=True)
 
@@ -57,21 +58,18 @@ def _config(options: argparse.Namespace) -> SandboxConfig:
     unknown = [day for day, session in published_sessions().items() if not session.segments]
     calendar = TradingCalendar(extra_holidays=unknown)
     market = make_day("NIFTY", calendar, ticks=options.ticks)
-    first, last = (moment(text, market.day) for text in (options.first, options.last))
     near = market.instruments[0].token
-    trades = [trade for trade in market.trades if trade.time < last]
+    opens = moment("09:15", market.day)
+    last = opens + dt.timedelta(minutes=options.minutes)
     return SandboxConfig(
         exchange=ExchangeConfig(
             instruments=market.instruments, day=market.day, calendar=calendar, cash=20_000_000.0,
             previous_closes=market.previous_closes, partial_fill_probability=options.partial_fills,
         ),
-        trades={near: trades}, histories={near: market.history}, speed=options.speed,
-        clock_start=first - dt.timedelta(seconds=5), access_token="benchmark",  # noqa: S106 # of a sandbox
+        trades={near: [trade for trade in market.trades if trade.time < last]},
+        histories={near: market.history}, speed=options.speed, access_token="benchmark",
+        clock_start=opens - dt.timedelta(seconds=5),
     )  # fmt: skip
-
-
-def _day(server: SandboxServer) -> dt.date:
-    return server.config.exchange.day
 
 
 if __name__ == "__main__":

@@ -143,11 +143,11 @@ class Market(SandboxServer):
             )
         )
 
-    def arguments(self, out: Path, *, mode: str = "live") -> list[str]:
+    def arguments(self, out: Path, *, mode: str = "live", clock: str = "feed") -> list[str]:
         """Return arguments that trade the day at this sandbox."""
         agreed = ["--yes"] if mode == "live" else []
         return [
-            "--mode", mode, "--now", "--clock", "feed", *agreed, "--out", str(out),
+            "--mode", mode, "--now", "--clock", clock, *agreed, "--out", str(out),
             *self.addresses, "--set", "live.idle_end_seconds=5",
         ]  # fmt: skip
 
