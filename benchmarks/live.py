@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.stopwatch import LiveRun, Stopwatch
 from brokers.desk.journal_file import read_journal
+from brokers.sandbox.day import SYNTHETIC_DAY
 from feeds.calendar import TradingCalendar
 from feeds.clock import WallClock
 from feeds.secrets import Secrets
@@ -32,6 +33,8 @@ from strategies.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 TICKS = ROOT.parent / "shared/data/ticks/NIFTY-I_20221101.csv.gz"
+
+_SESSIONS = 120
 
 _OFTEN: dict[str, Any] = {
     "data": {"bar_minutes": 1},
@@ -101,14 +104,17 @@ def settings_of(name: str, parameters: dict[str, Any]) -> Settings:
 def train_model(registry: Path) -> tuple[Settings, str]:
     """Train a model on synthetic bars; return settings that trade it, and its version."""
     settings = settings_of("ml", {"buy_probability": 0.01, "sell_probability": 0.01})
+    calendar = TradingCalendar()
+    day = dt.date(2022, 11, 1) if TICKS.is_file() else SYNTHETIC_DAY
+    before = calendar.sessions(day - dt.timedelta(days=240), day - dt.timedelta(days=1))[-_SESSIONS:]
     made = settings.data.synthetic.model_copy(
-        update={"first_date": dt.date(2022, 1, 3), "sessions": 120, "edge": "momentum"}
+        update={"first_date": before[0].date, "sessions": len(before), "edge": "momentum"}
     )
     data = settings.data.model_copy(update={"source": "synthetic", "synthetic": made})
     ml = settings.ml.model_copy(update={"registry": str(registry)})
     settings = settings.model_copy(update={"data": data, "ml": ml})
     model = prepare_model(
-        settings, load_run_bars(settings, TradingCalendar()), "train", now=WallClock().now()
+        settings, load_run_bars(settings, calendar), "train", now=WallClock().now()
     )
     return settings, str(model.info["version"])
 

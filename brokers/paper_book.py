@@ -60,6 +60,9 @@ class PaperBook:
                 f"paper book {path} cannot be written ({error.strerror}), expected a folder of your own; "
                 "give another --out"
             ) from error
+        if path.is_dir():
+            self._lock.release()
+            raise DataError(f"paper book {path} is a folder, expected a file or nothing; give another --out")
         self._database = sqlite3.connect(path, isolation_level=None)
         try:
             self._database.execute("PRAGMA journal_mode=WAL")
@@ -81,10 +84,17 @@ class PaperBook:
             state = self._database.execute("SELECT body FROM state").fetchone()
             rows = self._database.execute("SELECT kind, body FROM records ORDER BY sequence").fetchall()
         except sqlite3.DatabaseError as error:
+            self.close()
             raise self._unusable(error) from error
         if state is None:
             return None
-        return StoredBook(state_from_json(state[0]), [record_from_json(kind, body) for kind, body in rows])
+        try:
+            return StoredBook(
+                state_from_json(state[0]), [record_from_json(kind, body) for kind, body in rows]
+            )
+        except DataError as error:
+            self.close()
+            raise DataError(f"paper book {self.path}: {error}") from error
 
     def write(self, records: Iterable[Record], state: BookState) -> None:
         """Add records and replace the state: all of it is on the disk when this returns, or none is.

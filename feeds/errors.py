@@ -3,6 +3,7 @@
 ::
 
     MuhuratError                 exit code 1
+    ├── HaltedError              exit code 1   a day of trading was ended by an error
     ├── SettingsError            exit code 2   a setting or an argument is wrong
     │   └── ModelNotFoundError   exit code 2   a model version that does not exist was asked for
     ├── DataError                exit code 3   bars, files or stored data are wrong
@@ -18,6 +19,7 @@ from __future__ import annotations
 __all__ = [
     "BrokerError",
     "DataError",
+    "HaltedError",
     "ModelError",
     "ModelNotFoundError",
     "MuhuratError",
@@ -29,6 +31,10 @@ class MuhuratError(Exception):
     """Base of every error that a user can act on."""
 
     exit_code = 1
+
+
+class HaltedError(MuhuratError):
+    """A day of trading was ended by an error that nobody expected; the message says what is open."""
 
 
 class SettingsError(MuhuratError):

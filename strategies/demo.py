@@ -7,6 +7,7 @@ import json
 import secrets
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from typing import Any, Self
 
 from feeds.calendar import TradingCalendar
 from feeds.clock import Clock
-from feeds.errors import BrokerError, MuhuratError, SettingsError
+from feeds.errors import BrokerError, DataError, MuhuratError, SettingsError
 from feeds.log import Log
 from feeds.readers.ticks import read_ticks
 from feeds.secrets import Secrets
@@ -32,6 +33,8 @@ DEMO_DAY = dt.date(2026, 10, 15)
 """The session of a synthetic demo: an ordinary Thursday with today's hours and lot."""
 
 _START_SECONDS = 90
+_COMPLAINT = "error: "
+_LEFT_BY_A_FALSE_START = {"live.log", "models"}
 _END_SECONDS = 10
 _TRAINING_SESSIONS = 250
 _DEMO_PRICE = 25_000.0
@@ -60,10 +63,12 @@ class DemoExchange:
         self._clock = clock
         self._token = secrets.token_hex(16)
         self._process: subprocess.Popen[str] | None = None
+        self._listener: threading.Thread | None = None
+        self._complaint = ""
         day = request.day or _day_of(request.ticks) or DEMO_DAY
         if calendar.session(day) is None:
             raise SettingsError(f"--day {day} has no session in the calendar, expected a trading day")
-        if request.out_dir is not None and request.out_dir.is_dir() and any(request.out_dir.iterdir()):
+        if request.out_dir is not None and request.out_dir.is_dir() and _is_used(request.out_dir):
             raise SettingsError(
                 f"--out {request.out_dir} is not empty, expected a new folder: a demo begins anew; choose "
                 "another name or remove it"
@@ -75,25 +80,35 @@ class DemoExchange:
         self.request = self._with_model(self.request, log)
 
     def __enter__(self) -> Self:
-        self.request = self._with_addresses(self.request, self._start(self.request))
+        try:
+            self.request = self._with_addresses(self.request, self._start(self.request))
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        process = self._process
-        if process is not None:
-            process.terminate()
-            try:
-                process.wait(_END_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    stream.close()
+        self._end()
 
     # -- the exchange ----------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if self._listener is not None:
+            self._listener.join()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
     def _start(self, request: LiveRequest) -> dict[str, Any]:
         """Start the sandbox and return what its first line says."""
@@ -101,20 +116,41 @@ class DemoExchange:
             [sys.executable, "-m", "brokers", "sandbox", *self._arguments(request)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if request.quiet else None,
+            stderr=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).resolve().parents[1],
+            start_new_session=True,  # Ctrl-C in a terminal is for us: the exchange has to outlive our exit
         )
+        self._listener = threading.Thread(
+            target=self._listen, args=(process, request.quiet), name="sandbox-notes", daemon=True
+        )
+        self._listener.start()
         line = process.stdout.readline() if process.stdout else ""
         try:
             told: dict[str, Any] = json.loads(line)
         except ValueError as error:
             code = process.wait(_START_SECONDS)
+            self._listener.join()
+            if self._complaint:
+                kinds: dict[int, type[MuhuratError]] = {2: SettingsError, 3: DataError}
+                raise kinds.get(code, BrokerError)(self._complaint) from error
             raise BrokerError(
                 f"the sandbox exchange did not start (exit code {code}, first line {line[:80]!r}); "
                 "run `python -m brokers sandbox` to see why"
             ) from error
         return told
+
+    def _listen(self, process: subprocess.Popen[str], quiet: bool) -> None:
+        """Pass on what the sandbox tells a person, until it ends; keep what it complains of."""
+        is_shown = not quiet
+        for line in process.stderr or ():
+            if line.startswith(_COMPLAINT):
+                self._complaint = line.removeprefix(_COMPLAINT).strip()
+            elif is_shown:
+                try:
+                    sys.stderr.write(line)
+                except (OSError, ValueError):  # nobody reads any more; the sandbox must not block on that
+                    is_shown = False
 
     def _arguments(self, request: LiveRequest) -> list[str]:
         settings = request.settings
@@ -190,11 +226,18 @@ class DemoExchange:
         return data.model_copy(update={"source": "synthetic", "synthetic": synthetic})
 
 
+def _is_used(folder: Path) -> bool:
+    """Whether a folder holds more than a demo that did not begin leaves behind."""
+    return any(file.name not in _LEFT_BY_A_FALSE_START for file in folder.iterdir())
+
+
 def _day_of(ticks: Path | None) -> dt.date | None:
     """Return the day of a tick file, None where there is no file."""
     if ticks is None:
         return None
-    found = read_ticks(ticks)
-    if not found:
-        raise MuhuratError(f"{ticks} holds no tick; give a file with ticks of one day")
-    return found[0].time.date()
+    days = sorted({tick.time.date() for tick in read_ticks(ticks)})
+    if not days:
+        raise DataError(f"{ticks} holds no trade, expected recorded ticks; give another file")
+    if len(days) > 1:
+        raise DataError(f"{ticks} holds {len(days)} days, {days[0]} to {days[-1]}; choose one with --day")
+    return days[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,7 @@ def run_live(request: LiveRequest) -> int:
         demo = DemoExchange(replace(request, out_dir=folder), calendar, WallClock())
         request = demo.request
     clock = _make_clock(request, calendar)
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     with ExitStack() as stack:
         log = stack.enter_context(
             make_log(
@@ -99,6 +100,24 @@ def _make_clock(request: LiveRequest, calendar: TradingCalendar) -> Clock:
             "before the close; start on the next trading day"
         )
     return clock
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder of the day, and refuse one that cannot be written or is a backtest's."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"--out {folder} cannot be written ({error.strerror}), expected a folder or a place to make one; "
+            "choose another, or mend its permissions"
+        ) from error
+    if (folder / "summary.json").exists() and not (folder / "live.log").exists():
+        raise SettingsError(
+            f"--out {folder} holds another kind of run, expected a new folder or that of a live day; choose "
+            "another name"
+        )
 
 
 def _default_folder(request: LiveRequest) -> Path:

@@ -59,7 +59,7 @@ class Account(Protocol):
     def on_order_update(self, row: BookOrder) -> None:
         """Take a pushed order row; any thread."""
 
-    def on_stream_up(self) -> None:
+    def resync(self, reason: str) -> None:
         """Read what may have been missed; any thread."""
 
     def session_renewed(self) -> None:
@@ -172,9 +172,9 @@ class ExchangeAccount:
         """Hand a pushed row to the desk."""
         self.desk.on_order_update(row)
 
-    def on_stream_up(self) -> None:
+    def resync(self, reason: str) -> None:
         """Read the book: updates that were pushed while the stream was down are lost."""
-        self.desk.resync("the stream is up")
+        self.desk.resync(reason)
 
     def session_renewed(self) -> None:
         """Let the desk go on."""
@@ -255,7 +255,7 @@ class PaperAccount:
     def on_order_update(self, row: BookOrder) -> None:
         """Do nothing: what happens in the real account is none of this one's business."""
 
-    def on_stream_up(self) -> None:
+    def resync(self, reason: str) -> None:
         """Do nothing: no order can have changed meanwhile."""
 
     def session_renewed(self) -> None:

@@ -23,7 +23,7 @@ from brokers.wire import SessionDeadError
 from feeds.bar_sequence import LiveBar
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST, Clock, ReplayClock
-from feeds.errors import BrokerError
+from feeds.errors import BrokerError, HaltedError, MuhuratError
 from feeds.live import LiveFeed
 from feeds.live_bars import LiveBars
 from feeds.live_log import LiveLog
@@ -84,9 +84,14 @@ class LiveDay:
         self._log = log
         self._first_tick = threading.Event()
         self._stop_reason = ""
+        self._has_begun = False
+        self._stream_trouble = ""
+        self._stream_error: BaseException | None = None
         self._bars: Any = None  # LiveBars, made before the stream opens
         self._unwritten: list[LiveBar] = []
-        self._watch = TokenWatch(request.settings.broker.kite, request.secrets, self._renew, log)
+        self._watch = TokenWatch(
+            request.settings.broker.kite, request.secrets, lambda: store.access_token, self._renew, log
+        )
         self._account: Account | None = None
         self._last_bar: LiveBar | None = None
         self._first_tick_time = clock.now()
@@ -121,10 +126,27 @@ class LiveDay:
     def _trade(
         self, settings: Settings, instrument: Instrument, model: PreparedModel | None, day: dt.date
     ) -> int:
-        bars = self._bars
         account = self._account = self._open_account(settings, instrument, day)
-        recorder = DayRecorder(self._folder)
+        try:
+            # After the account, whose lock keeps a second process away from the files
+            with DayRecorder(self._folder) as recorder:
+                self._run_engine(settings, instrument, model, day, account, recorder)
+        except BaseException as error:
+            left = self._end_in_an_error(account, error)
+            if self._has_begun and isinstance(error, Exception):
+                raise self._halted(error, left) from error
+            raise
+        return self._end(settings, account, model, day)
 
+    def _run_engine(
+        self,
+        settings: Settings,
+        instrument: Instrument,
+        model: PreparedModel | None,
+        day: dt.date,
+        account: Account,
+        recorder: DayRecorder,
+    ) -> None:
         def on_record(record: BarRecord) -> None:
             # Only now: what is written before the strategy is asked delays its order
             for bar in self._unwritten:
@@ -137,7 +159,7 @@ class LiveDay:
             settings,
             self._calendar,
             feed=LiveFeed(
-                bars=bars,
+                bars=self._bars,
                 on_bar=self._on_bar,
                 name=settings.market.instrument,
                 timeframe=bt.TimeFrame.Minutes,
@@ -153,15 +175,11 @@ class LiveDay:
             "day_begins", mode=self._request.mode, strategy=settings.strategy.name, symbol=instrument.symbol,
             day=day, cash=settings.broker.starting_cash, folder=str(self._folder),
         )  # fmt: skip
-        try:
-            account.start()
-            engine.run()
-        except BaseException as error:
-            self._end_in_an_error(account, error)
-            raise
-        finally:
-            recorder.close()
-        return self._end(settings, account, model, day)
+        account.start()
+        self._has_begun = True
+        engine.run()
+        if self._stream_error is not None:
+            raise self._stream_error
 
     def _pinned_settings(self, instrument: Instrument) -> Settings:
         """Return the settings with what the day's contract and account say; the parity run uses them too."""
@@ -285,7 +303,11 @@ class LiveDay:
     @contextmanager
     def _streaming(self, instrument: Instrument) -> Iterator[KiteStream]:
         stream = self._store.open_stream(
-            instrument, on_tick=self._on_tick, on_order_update=self._on_update, on_state=self._on_stream
+            instrument,
+            on_tick=self._on_tick,
+            on_order_update=self._on_update,
+            on_state=self._on_stream,
+            on_error=self._on_stream_error,
         )
         try:
             yield stream
@@ -306,26 +328,41 @@ class LiveDay:
             self._account.on_price(tick.price)
 
     def _on_update(self, payload: dict[str, Any]) -> None:
-        if self._account is not None:
-            self._account.on_order_update(book_order_from_update(payload))
+        if self._account is None:
+            return
+        try:
+            row = book_order_from_update(payload)
+        except BrokerError as error:  # must not end the stream; the order book says the same
+            self._log.warning("update_unreadable", error=str(error))
+            self._account.resync("an update could not be read")
+            return
+        self._account.on_order_update(row)
 
     def _on_stream(self, state: StreamState) -> None:
         self._log.info("stream", state=state.state, reason=state.reason)
         if state.state == "up":
             self._bars.put(StreamUp())
             if self._account is not None:
-                self._account.on_stream_up()
+                self._account.resync("the stream is up")
             return
+        self._stream_trouble = state.reason
         self._bars.put(StreamDown(state.reason))
-        if state.state == "refused":
+        if state.state == "refused" and self._stream_error is None:
             self._watch.begin(state.reason)
+
+    def _on_stream_error(self, error: BaseException) -> None:
+        """End the day: without ticks nobody would watch the target, or decide anything."""
+        self._stream_error = error
+        self._bars.stop("the stream failed")
 
     def _wait_for_the_day(self, instrument: Instrument) -> dt.date:
         """Let the first tick say what day it is; the contract has to be that of the day."""
         if not self._first_tick.wait(_FIRST_TICK_SECONDS):
+            trouble = f" (stream: {self._stream_trouble})" if self._stream_trouble else ""
             raise BrokerError(
-                f"no tick of {instrument.symbol} came within {_FIRST_TICK_SECONDS:.0f} s, expected one to "
-                "tell the time (--clock feed); start the replay, or go by --clock wall"
+                f"no tick of {instrument.symbol} came within {_FIRST_TICK_SECONDS:.0f} s{trouble}, expected "
+                "one to tell the time (--clock feed); start the replay, check broker.kite.ticker_root, or go "
+                "by --clock wall"
             )
         if isinstance(self._clock, ReplayClock):
             self._clock.set(self._first_tick_time)
@@ -390,9 +427,19 @@ class LiveDay:
             return 1
         return 0
 
-    def _end_in_an_error(self, account: Account, error: BaseException) -> None:
-        """Flatten, halt and tell; where even that fails, say what is open."""
-        self._log.error("failed", error=f"{type(error).__name__}: {error}", exc_info=True)
+    def _end_in_an_error(self, account: Account, error: BaseException) -> str:
+        """Flatten, halt and tell; return what is open all the same, in words."""
+        # What keeps a day from beginning is told by the program's last line, and once is enough
+        is_told = isinstance(error, (MuhuratError, OSError)) and not self._has_begun
+        if not is_told:
+            self._log.error("failed", error=f"{type(error).__name__}: {error}", exc_info=True)
         done = account.shut_down(flatten=True, reason=f"{type(error).__name__}: {error}")
         left = account.open_position
-        self._log.error("halted", flat=done and not left, open=left or "nothing")
+        if left or not done or not is_told:
+            self._log.error("halted", flat=done and not left, open=left or "nothing")
+        return left
+
+    def _halted(self, error: Exception, left: str) -> HaltedError:
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        still = f"STILL OPEN: {left}; look into the account now" if left else "nothing is open"
+        return HaltedError(f"the day was ended by {words} (traceback in {self._folder / 'live.log'}); {still}")

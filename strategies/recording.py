@@ -34,7 +34,11 @@ class DayRecorder:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._bars = _Appended(folder / BARS_FILE)
-        self._decisions = _Appended(folder / DECISIONS_FILE)
+        try:
+            self._decisions = _Appended(folder / DECISIONS_FILE)
+        except BaseException:
+            self._bars.close()
+            raise
 
     def bar(self, live_bar: LiveBar) -> None:
         """Write a bar down, unless one as new is there already: a restart delivers the past again."""

@@ -263,8 +263,8 @@ class OrderDesk:
             opened.product,
         ):
             raise BrokerError(
-                f"journal {self._journal.path} belongs to {known and known.symbol} on {known and known.day}, "
-                f"expected {opened.symbol} on {opened.day}; give this day its own --out folder"
+                f"journal {self._journal.path} belongs to {_named(known)}, expected {_named(opened)}; give this "
+                "day its own --out folder"
             )
 
     def _mark_stale_entries(self) -> None:
@@ -306,7 +306,9 @@ class OrderDesk:
             return False
         if closing.flatten:
             return not self.state.active_trips
-        return all(_is_protected(trip) for trip in self.state.active_trips)
+        return all(
+            _is_protected(trip) and (_is_booked(trip) or self._session_dead) for trip in self.state.active_trips
+        )
 
     def _handle(self, message: Message) -> None:
         match message:
@@ -567,9 +569,23 @@ class OrderDesk:
 
 
 def _is_protected(trip: Trip) -> bool:
-    """Whether the trip can be left alone: no entry works, and known exits cover exactly what is held."""
-    covered = sum(order.exposure for order in trip.exits if order.stage == "known")
-    return all(order.over for order in trip.entries) and covered == abs(trip.position)
+    """Whether the trip can be left alone: nothing is under way, and resting stops cover exactly what is held."""
+    working = [order for order in trip.orders if order.exposure]
+    resting = all(
+        order.intent.kind == "stop" and order.book_state == "waiting" and not order.cancel_sent
+        for order in working
+    )
+    covered = sum(order.exposure for order in working)
+    return not trip.exit_reason and resting and covered == abs(trip.position)
+
+
+def _is_booked(trip: Trip) -> bool:
+    """Whether every execution that was reported is known by itself, as the day's report needs it."""
+    return all(order.booked == order.filled for order in trip.orders)
+
+
+def _named(opened: DayOpened | None) -> str:
+    return "no day" if opened is None else f"{opened.symbol} {opened.product} on {opened.day}"
 
 
 def _slices(size: int, largest: float) -> list[int]:

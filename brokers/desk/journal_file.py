@@ -47,14 +47,25 @@ class JournalFile:
     ------
     BrokerError
         Another process writes this journal.
+    DataError
+        It is damaged, no journal, or cannot be written.
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
         self._clock = clock
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # SQLite's own locks come and go with each transaction; this one lives as long as the process.
-        self._lock = InstanceLock(path, "journal")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite's own locks come and go with each transaction; this one lives as long as the process.
+            self._lock = InstanceLock(path, "journal")
+        except OSError as error:
+            raise DataError(
+                f"journal {path} cannot be written ({error.strerror}), expected a folder of your own; "
+                "give another --out"
+            ) from error
+        if path.is_dir():
+            self._lock.release()
+            raise DataError(f"journal {path} is a folder, expected a file or nothing; give another --out")
         # The desk thread writes what the thread that opens the journal has prepared; never both at once.
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
@@ -67,6 +78,11 @@ class JournalFile:
                 f"journal {path} cannot be used ({error}), expected a SQLite file of this program; keep it "
                 "for inspection and start with a new --out folder once the account is flat"
             ) from error
+        try:
+            self.rows()
+        except DataError:
+            self.close()
+            raise
 
     def append(self, facts: Iterable[Fact]) -> list[JournalRow]:
         """Write facts together and return their rows: all are on the disk when this returns, or none is."""
@@ -112,11 +128,14 @@ def read_journal(path: Path) -> list[JournalRow]:
 def _rows(database: sqlite3.Connection, path: Path) -> list[JournalRow]:
     try:
         found = database.execute("SELECT sequence, time, kind, body FROM facts ORDER BY sequence").fetchall()
-    except sqlite3.DatabaseError as error:
+        return [
+            JournalRow(sequence, dt.datetime.fromisoformat(time), fact_from_json(kind, body))
+            for sequence, time, kind, body in found
+        ]
+    except (sqlite3.DatabaseError, ValueError, TypeError) as error:
         raise DataError(
-            f"journal {path} cannot be read ({error}), expected a journal of this program"
+            f"journal {path} cannot be read ({error}), expected a journal of this program; keep it for "
+            "inspection and start with a new --out folder once the account is flat"
         ) from error
-    return [
-        JournalRow(sequence, dt.datetime.fromisoformat(time), fact_from_json(kind, body))
-        for sequence, time, kind, body in found
-    ]
+    except DataError as error:
+        raise DataError(f"journal {path}: {error}") from error

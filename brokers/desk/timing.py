@@ -70,6 +70,8 @@ class Watch:
                 self._sent.setdefault(order.tag, now)
             if _may_rest_too_long(order):
                 self._resting.setdefault(order.tag, now)
+            else:  # a stop that was on its way begins anew when it is triggered
+                self._resting.pop(order.tag, None)
             if order.cancel_sent and order.exposure:
                 self._cancelled.setdefault(order.tag, now)
 

@@ -20,7 +20,11 @@ def _address(*schemes: str) -> AfterValidator:
 
     def check(value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment:
+        try:
+            has_host = bool(parts.hostname) and parts.port != 0
+        except ValueError:  # the port is no number
+            has_host = False
+        if parts.scheme not in schemes or not has_host or parts.query or parts.fragment:
             raise ValueError(f"found {value!r}, expected an address such as {encrypted}://host")
         if parts.scheme == plain and parts.hostname not in _LOOPBACK:
             # The access token travels with every request.

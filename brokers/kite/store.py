@@ -14,6 +14,7 @@ from brokers.kite.instruments import Instrument, find_future
 from brokers.kite.settings import KiteSettings
 from brokers.kite.ticker import KiteStream, StreamState
 from brokers.kite.wire import KiteWire
+from brokers.wire import SessionDeadError
 from feeds.clock import Clock
 from feeds.errors import BrokerError
 from feeds.log import Log
@@ -45,15 +46,28 @@ class KiteStore:
         self._stream: KiteStream | None = None
         self.client = KiteClient(settings, api_key, access_token, log)
 
+    @property
+    def access_token(self) -> str:
+        """The token in use, alive or not."""
+        return self._access_token
+
     def check_session(self) -> str:
         """Return the user's id.
 
         Raises
         ------
         SessionDeadError, BrokerError
-            The token is dead, or Kite cannot be asked.
+            The token is dead, or Kite cannot be asked; then perhaps nobody or somebody else is there.
         """
-        return self.client.profile().user_id
+        try:
+            return self.client.profile().user_id
+        except SessionDeadError:
+            raise
+        except BrokerError as error:
+            raise BrokerError(
+                f"{error} (found at {self._settings.api_root}, expected Kite's API); check "
+                "broker.kite.api_root and the network"
+            ) from error
 
     def check_clock(self, clock: Clock, most_seconds: float) -> None:
         """Compare this machine's clock with the server's.
@@ -108,8 +122,12 @@ class KiteStore:
         on_tick: Callable[[Tick], None],
         on_order_update: Callable[[dict[str, object]], None],
         on_state: Callable[[StreamState], None],
+        on_error: Callable[[BaseException], None] | None = None,
     ) -> KiteStream:
-        """Start the stream of the contract's ticks and the account's order updates."""
+        """Start the stream of the contract's ticks and the account's order updates.
+
+        ``on_error`` is told what a callback raised, before the stream ends with it.
+        """
         self._stream = KiteStream(
             self._settings.ticker_root,
             self._api_key,
@@ -118,6 +136,7 @@ class KiteStore:
             on_tick=lambda _, tick: on_tick(tick),
             on_order_update=on_order_update,
             on_state=on_state,
+            on_error=on_error,
             watchdog_seconds=self._settings.watchdog_seconds,
             log=self._log,
         )

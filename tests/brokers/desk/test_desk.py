@@ -19,6 +19,7 @@ from brokers.desk.facts import (
     TakenOver,
     TripClosed,
 )
+from brokers.desk.messages import Shutdown
 from brokers.wire import NotNowError, OrderRefusedError, SessionDeadError
 from feeds.errors import BrokerError
 from tests.brokers.desk.exchange_model import TIME
@@ -307,6 +308,33 @@ def test_shutting_down_flattens_or_keeps_the_protected_position(tmp_path, flatte
     assert rig.end(flatten=flatten)
     assert rig.wire.exchange.position == (0 if flatten else 2 * LOT)
     assert rig.wire.exchange.exits_at_work == abs(rig.wire.exchange.position)
+
+
+def test_a_position_is_not_left_while_its_stop_is_being_cancelled(tmp_path):
+    rig = DeskRig(tmp_path)
+    cancelled = []
+    rig.wire.cancel, cancel = cancelled.append, rig.wire.cancel
+    rig.start()
+    rig.enter()
+    rig.wait(lambda: rig.desk._target is not None)
+    rig.desk.on_price(25_075.0)
+    rig.wait(lambda: bool(cancelled))  # taken for processing, not done
+    rig.desk._inbox.put(Shutdown(0.0, flatten=False, reason="keep"))
+    rig.desk.resync("a turn of the desk, and a look")
+    rig.wait(rig.desk._inbox.empty)
+    cancel(cancelled[0])
+    assert rig.end(flatten=False)
+    assert rig.wire.exchange.position == rig.wire.exchange.exits_at_work == 0
+
+
+def test_a_stop_that_the_book_does_not_show_yet_is_no_protection_to_leave_a_position_with(tmp_path):
+    rig = DeskRig(tmp_path)
+    rig.wire.hidden = {"900001"}
+    rig.start()
+    rig.enter()
+    rig.wait(lambda: [order.stage for order in rig.desk.state.orders.values()] == ["known", "known"])
+    assert not rig.desk.shut_down(flatten=False, reason="keep", timeout_seconds=0.5)
+    rig.journal.close()
 
 
 def test_a_restart_protects_what_filled_while_nobody_looked(tmp_path):

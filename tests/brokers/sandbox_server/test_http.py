@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import urllib.request
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -238,12 +237,16 @@ def test_quotes_leave_out_what_they_do_not_know_and_have_a_limit(server, kite):
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"interval": "2hour"}, "interval"), ({"instrument_token": 1}, "invalid token"), ({"continuous": True}, "continuous")],
+    [
+        ({"interval": "2hour"}, "interval"),
+        ({"instrument_token": 1}, "invalid token"),
+        ({"continuous": True}, "continuous"),
+    ],
 )  # fmt: skip
 def test_history_refuses_what_kite_refuses(kite, change, words):
     asked = {
-        "instrument_token": NEAR.token, "from_date": at("09:15"), "to_date": at("15:40"), "interval": "minute",
-        **change,
+        "instrument_token": NEAR.token, "from_date": at("09:15"), "to_date": at("15:40"),
+        "interval": "minute", **change,
     }  # fmt: skip
     with pytest.raises(kite_errors.InputException, match=words):
         kite.historical_data(**asked)
@@ -283,13 +286,17 @@ def test_order_limits_follow_the_market_clock():
 # -- faults ------------------------------------------------------------------------------------------------
 
 
+def refusal(status: int, error_type: str) -> dict[str, object]:
+    return {"kind": "refuse", "status": status, "error_type": error_type}
+
+
 @pytest.mark.parametrize(
     ("fault", "error", "code", "is_placed"),
     [
         ({"kind": "drop_request"}, requests.ConnectionError, None, False),
         ({"kind": "refuse"}, kite_errors.GeneralException, 500, False),
-        ({"kind": "refuse", "status": 400, "error_type": "MarginException"}, kite_errors.GeneralException, 400, False),
-        ({"kind": "refuse", "status": 503, "error_type": "NetworkException"}, kite_errors.NetworkException, 503, False),
+        (refusal(400, "MarginException"), kite_errors.GeneralException, 400, False),
+        (refusal(503, "NetworkException"), kite_errors.NetworkException, 503, False),
         ({"kind": "too_many_requests"}, kite_errors.NetworkException, 429, False),
         ({"kind": "kill_token"}, kite_errors.TokenException, 403, False),
         ({"kind": "lost_answer"}, requests.ConnectionError, None, True),
@@ -445,7 +452,7 @@ def test_it_is_not_asked_when_it_does_not_run():
         server.state()
     with server:
         url = server.api_root + "/sandbox/state"
-        assert urllib.request.urlopen(url, timeout=WAIT).status == 200
+        assert requests.get(url, timeout=WAIT).status_code == 200
     with pytest.raises(BrokerError, match="not running"):
         server.state()
     with pytest.raises(requests.ConnectionError):

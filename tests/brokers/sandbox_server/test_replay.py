@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import pytest
 
@@ -52,7 +53,9 @@ def streamed_bars(config: SandboxConfig, minutes: int = 3) -> list[Bar]:
 
 def made_up_trades(seconds: int, *, start: str = "09:15", step: int = 1) -> list[MarketTrade]:
     return [
-        MarketTrade(at(start) + dt.timedelta(seconds=n * step), 25_000.0 + (n * 7) % 11, 65 * (1 + n % 3), 650.0 * n)
+        MarketTrade(
+            at(start) + dt.timedelta(seconds=n * step), 25_000.0 + (n * 7) % 11, 65 * (1 + n % 3), 650.0 * n
+        )
         for n in range(seconds)
     ]  # fmt: skip
 
@@ -95,7 +98,7 @@ def test_a_recorded_day_arrives_whole(shared_data, underlying):
     builder = TickBarBuilder(CALENDAR, 3, cumulative=True)
     bars: list[Bar] = []
     with SandboxServer(config) as server, listen(server, None) as connection:
-        connection.send('{"a": "mode", "v": ["full", [%d]]}' % token)
+        connection.send(json.dumps({"a": "mode", "v": ["full", [token]]}))
         now = at("09:00", market.day)
         while now < close:
             for packet in decode_frame(receive_market(connection)):
