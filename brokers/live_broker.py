@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import backtrader as bt
+from backtrader.position import Position
 
 from brokers.desk.desk import OrderDesk
 from brokers.desk.facts import EntryDecided, EntryDenied, Filled, TripClosed
@@ -80,6 +81,7 @@ class LiveBroker(bt.BrokerBase):
         self._rows: queue.SimpleQueue[JournalRow] = queue.SimpleQueue()
         self._notifications: deque[SimulatedOrder] = deque()
         self._market: Market | None = None
+        self._started_at = dt.datetime.min  # noqa: DTZ901 # the exchange's wall clock is kept naive
         self._marked_bar = 0
         self._order_count = 0
         self._held: dict[int, list[SimulatedOrder]] = defaultdict(list)
@@ -99,6 +101,8 @@ class LiveBroker(bt.BrokerBase):
     def start(self) -> None:
         """Begin; the desk was started by its owner."""
         self.startingcash = self._ledger.cash
+        self._market = Market(self.cerebro.datas[0])
+        self._started_at = self._now()
 
     def stop(self) -> None:
         """Book what the desk has still written; nothing is sent from here."""
@@ -124,8 +128,12 @@ class LiveBroker(bt.BrokerBase):
     get_value = getvalue
 
     def getposition(self, data: Any) -> Any:  # noqa: ANN401 # backtrader's Position, untyped
-        """Return backtrader's ``Position``, from executions that the exchange has reported."""
-        return self._ledger.position
+        """Return backtrader's ``Position``, from executions that the exchange has reported.
+
+        On bars from before the start nothing is held: a strategy that went by today's position there would
+        leave it at yesterday's square-off.
+        """
+        return Position() if self._is_past else self._ledger.position
 
     def get_notification(self) -> SimulatedOrder | None:
         """Return the next order whose state changed, None when there is none."""
@@ -160,7 +168,7 @@ class LiveBroker(bt.BrokerBase):
             return
         self._square_off_by_the_clock()
         market = self._market
-        if market is not None and len(market.data) != self._marked_bar:
+        if market is not None and not self._is_past and len(market.data) != self._marked_bar:
             self._marked_bar = len(market.data)
             self._mark(market)
 
@@ -290,7 +298,7 @@ class LiveBroker(bt.BrokerBase):
     def _show_fill(self, fill: Filled) -> None:
         intent = self._ledger.state.orders[fill.tag].intent
         order = self._order_for(intent.role)
-        if order is None or not order.alive():
+        if order is None or not order.alive() or self._trip_of_group not in (0, intent.trip):
             return
         position = self._ledger.position
         entering = intent.role == "entry"
@@ -304,6 +312,11 @@ class LiveBroker(bt.BrokerBase):
         )  # fmt: skip
         done = not order.executed.remsize if entering else not position.size
         self._notify(order, order.Completed if done else order.Partial)
+
+    @property
+    def _trip_of_group(self) -> int:
+        """Number of the trip that the strategy's orders belong to, 0 where it has none since the start."""
+        return self._group[0].round_trip if self._group else 0
 
     def _order_for(self, role: str) -> SimulatedOrder | None:
         """Return the strategy's order that executions of a role belong to; None after a restart."""
@@ -334,6 +347,12 @@ class LiveBroker(bt.BrokerBase):
     def _notify(self, order: SimulatedOrder, status: int) -> None:
         order.status = status
         self._notifications.append(order.clone())
+
+    @property
+    def _is_past(self) -> bool:
+        """Whether the current bar closed before the start, as those do that a feed warms up with."""
+        market = self._market
+        return market is not None and (not len(market.data) or market.closed_at() <= self._started_at)
 
     # -- limits and the clock --------------------------------------------------------------------
 

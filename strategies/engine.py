@@ -60,8 +60,9 @@ class Engine(bt.Cerebro):
     def run(self, **parameters: Any) -> Any:  # noqa: ANN401 # Cerebro's own
         """Run as Cerebro does: over history without pauses for garbage collection, live as things happen."""
         if any(data.islive() for data in self.datas):
-            # A fill between two bars must not wait for the next one
-            return super().run(**{"quicknotify": True, **parameters})
+            with _old_objects_set_aside():
+                # A fill between two bars must not wait for the next one
+                return super().run(**{"quicknotify": True, **parameters})
         with _no_garbage_collection():
             return super().run(**parameters)
 
@@ -146,6 +147,21 @@ class Engine(bt.Cerebro):
         for indicator in strategy.getindicators():
             indicator.advance(bars)
         strategy.advance(bars)
+
+
+@contextmanager
+def _old_objects_set_aside() -> Iterator[None]:
+    """Have garbage collection look at new objects only.
+
+    A full one looks at every object of every library and stops all threads for a tenth of a second, which may
+    be the one in which an order goes out.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager

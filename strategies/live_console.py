@@ -192,5 +192,5 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "trip_closed": lambda fact: f"flat again: trade {fact['trip']}, net {_rupees(fact['net_pnl'])}",
     "halted": lambda fact: f"no more entries: {fact['reason']}",
     "resumed": lambda fact: f"entries are allowed again: {fact['reason']}",
-    "taken_over": lambda fact: f"somebody else changed the position: {_signed(fact['size'])}",
+    "taken_over": lambda fact: f"somebody else closed {_signed(fact['units'])} of ours",
 }

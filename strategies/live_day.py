@@ -15,6 +15,8 @@ from typing import Any
 import backtrader as bt
 
 from analyzers.bar_record import BarRecord
+from brokers.desk.journal_file import read_journal
+from brokers.desk.state import DeskState
 from brokers.kite.instruments import Instrument
 from brokers.kite.store import KiteStore
 from brokers.kite.ticker import KiteStream, StreamState
@@ -184,7 +186,9 @@ class LiveDay:
     def _pinned_settings(self, instrument: Instrument) -> Settings:
         """Return the settings with what the day's contract and account say; the parity run uses them too."""
         settings = self._request.settings
-        cash = settings.live.capital_rupees
+        cash = self._cash_so_far()
+        if cash is None:
+            cash = settings.live.capital_rupees
         if cash is None:
             paper = self._request.mode == "paper"
             cash = settings.broker.starting_cash if paper else self._store.client.margins()
@@ -196,6 +200,14 @@ class LiveDay:
         market = settings.market.model_copy(update={"lot_size": instrument.lot, "tick_size": instrument.tick})
         broker = settings.broker.model_copy(update={"starting_cash": cash})
         return settings.model_copy(update={"market": market, "broker": broker})
+
+    def _cash_so_far(self) -> float | None:
+        """Return what the day began with before a restart: meanwhile a position may block all that is free."""
+        journal = self._folder / "journal.sqlite"
+        if self._request.mode == "paper" or not journal.is_file():
+            return None
+        opened = DeskState(row.fact for row in read_journal(journal)).opened
+        return None if opened is None else opened.cash
 
     def _load_model(self, settings: Settings) -> PreparedModel | None:
         if not load_strategy(settings.strategy.name).needs_model:
@@ -324,7 +336,7 @@ class LiveDay:
             self._first_tick_time = tick.time
             self._first_tick.set()
         self._bars.put(tick)
-        if self._account is not None:
+        if self._account is not None and tick.is_believable:
             self._account.on_price(tick.price)
 
     def _on_update(self, payload: dict[str, Any]) -> None:
@@ -435,6 +447,8 @@ class LiveDay:
             self._log.error("failed", error=f"{type(error).__name__}: {error}", exc_info=True)
         done = account.shut_down(flatten=True, reason=f"{type(error).__name__}: {error}")
         left = account.open_position
+        if not done and not left:
+            left = "perhaps something, the orders could not be settled"
         if left or not done or not is_told:
             self._log.error("halted", flat=done and not left, open=left or "nothing")
         return left
@@ -442,4 +456,6 @@ class LiveDay:
     def _halted(self, error: Exception, left: str) -> HaltedError:
         words = " ".join(f"{type(error).__name__}: {error}".split())
         still = f"STILL OPEN: {left}; look into the account now" if left else "nothing is open"
-        return HaltedError(f"the day was ended by {words} (traceback in {self._folder / 'live.log'}); {still}")
+        return HaltedError(
+            f"the day was ended by {words} (traceback in {self._folder / 'live.log'}); {still}"
+        )

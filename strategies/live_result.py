@@ -46,6 +46,8 @@ def write_day(
     bool
         False where the day had no bar of its own, so that there is nothing to report.
     """
+    if not (folder / BARS_FILE).stat().st_size:  # ended before the first bar
+        return False
     recorded = read_bars(folder / BARS_FILE)
     frame = recorded.loc[recorded.index >= pd.Timestamp(day, tz="Asia/Kolkata")].drop(
         columns=["origin", "end"]

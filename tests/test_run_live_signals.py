@@ -207,30 +207,60 @@ def test_signals_one_upon_the_other(market, trading, tmp_path):
     assert_flat(market, tmp_path / "run")
 
 
-def test_a_kept_position_goes_on_after_a_restart(market, trading, tmp_path):
+def goes_on(program):
+    wait_until(lambda: program.has_told("stream is up") or program.process.poll() is not None, "it goes on")
+    assert program.process.poll() is None, program
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+def test_a_position_goes_on_after_a_restart(market, trading, tmp_path, number):
+    """It is not taken for one that yesterday's bars, with which the feed warms up, should have squared off."""
     folder = tmp_path / "run"
-    with trading("--set", "live.on_stop=keep") as program:
-        program.send(signal.SIGTERM)
-        assert program.end() == 0, program
+    keep = ("--set", "live.on_stop=keep")
+    with trading(*keep) as program:
+        program.send(number)
+        assert program.end() == (0 if number == signal.SIGTERM else -number), program
     held = market.account().position
-    with trading("--set", "live.on_stop=keep", until=lambda: bool(program)) as program:
-        wait_until(lambda: program.has_told("stream is up"), "it goes on")
+    with trading(*keep, until=lambda: True) as program:
+        goes_on(program)
+        wait_until(lambda: program.has_told(" long ") or program.has_told(" short "), "a bar with the position")
         program.send(signal.SIGTERM)
         assert program.end() == 0, program
+        assert program.complaints == []
     assert_kept(market, folder)
     assert market.account().position == held
     with trading(until=lambda: True) as program:
-        wait_until(lambda: program.has_told("stream is up"), "it goes on")
+        goes_on(program)
         program.send(signal.SIGTERM)
         assert program.end() == 0, program
     assert_flat(market, folder)
     assert market.placed == 3, "an entry, its stop, and the exit, over three processes"
     assert len(rows_of(folder / "fills.csv")) == 2
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["data"]["starting_cash"] == 1_000_000.0, "that of the day, not what was free at the restart"
+
+
+def test_a_restart_when_the_position_blocks_all_that_is_free(tmp_path):
+    """What is open has to be looked after, also in an account that could not open it again."""
+    folder = tmp_path / "run"
+    with Market(day_config(speed=SLOWLY, exchange={"cash": 210_000.0})) as market:
+        arguments = [*market.arguments(folder), *HOLD, "--set", "risk.max_margin_percent=null"]
+        with Program(tmp_path, *arguments) as program:
+            wait_until(lambda: market.account().is_protected or program.process.poll() is not None, "it holds")
+            program.send(signal.SIGKILL)
+            program.end()
+        assert market.account().is_protected
+        assert market.ask(lambda exchange: exchange.margins()["equity"]["net"]) < 20_000
+        with Program(tmp_path, *arguments) as program:
+            goes_on(program)
+            program.send(signal.SIGTERM)
+            assert program.end() == 0, program
+        assert market.account().position == 0
 
 
 def test_a_signal_while_nothing_is_open(market, trading, tmp_path):
     with trading("--strategy", "ema_cross", "--set", "strategy.parameters={}",
-                 until=lambda: market.state()["is_running"]) as program:  # fmt: skip
+                 until=lambda: True) as program:  # fmt: skip
         wait_until(lambda: program.has_told("warmed up"), "the day has begun")
         program.send(signal.SIGTERM)
         assert program.end() == 0, program
@@ -256,12 +286,11 @@ def test_a_signal_before_the_day_has_begun(market, tmp_path):
 def test_a_signal_while_the_entry_fills_in_parts(tmp_path):
     """Between the first fill and the last: what is held ends flat, what was still to come is cancelled."""
     config = day_config(
-        speed=30.0, exchange={"partial_fill_probability": 1.0, "latency_ms": 3000.0, "seed": 5}
+        speed=30.0, exchange={"partial_fill_probability": 1.0, "cash": 1e7, "seed": 5}
     )
     with Market(config) as market:
         folder = tmp_path / "run"
-        arguments = [*market.arguments(folder), *HOLD, "--set", "strategy.fixed_units=650",
-                     "--set", "risk.max_margin_percent=null"]  # fmt: skip
+        arguments = [*market.arguments(folder), *HOLD, "--set", "strategy.fixed_units=650"]  # fmt: skip
         with Program(tmp_path, *arguments) as program:
             wait_until(
                 lambda: market.account().position != 0 or program.process.poll() is not None, "a first fill"

@@ -12,7 +12,7 @@ from brokers.desk.facts import Fact
 from brokers.desk.journal_file import read_journal
 from brokers.desk.plan import plan
 from brokers.desk.state import DeskState
-from brokers.desk.strangers import judge_account
+from brokers.desk.strangers import difference_of, judge_account
 from brokers.reconcile import Book, never_sent, reconcile
 from feeds.clock import WallClock
 from feeds.errors import DataError
@@ -61,10 +61,9 @@ def _show_reconciliation(options: argparse.Namespace) -> int:
     facts = [*never_sent(state), *reconcile(state, book, lambda *_: 0.0)]
     for fact in facts:
         state.apply(fact)
-    judged = judge_account(
-        state, book, symbol=opened.symbol, product=opened.product, differed=None, sure=True
-    )
-    found = [*facts, *judged.facts]
+    names = {"symbol": opened.symbol, "product": opened.product}
+    differs = difference_of(state, book, **names)
+    found = [*facts, *judge_account(state, book, **names, differs=differs)]
     print_table(
         "what the account adds to the journal", ("fact", "says"),
         [(type(fact).__name__, _fields(fact)) for fact in found] or [("nothing", "they agree")],

@@ -23,8 +23,10 @@ from brokers.desk.facts import (
     EntryDenied,
     ExitWanted,
     Fact,
+    Filled,
     Intent,
     NotFound,
+    OrderSeen,
     Refused,
     Sent,
     TripClosed,
@@ -49,7 +51,7 @@ from brokers.desk.messages import (
 )
 from brokers.desk.plan import Cancel, Close, Place, WantExit, plan
 from brokers.desk.state import DeskState, Trip
-from brokers.desk.strangers import accept_strangers, judge_account
+from brokers.desk.strangers import accept_strangers, difference_of, judge_account
 from brokers.desk.tags import make_tag
 from brokers.desk.timing import Patience, Watch
 from brokers.reconcile import (
@@ -74,6 +76,8 @@ from feeds.log import Log
 __all__ = ["DeskContract", "OrderDesk"]
 
 _TURN_SECONDS = 0.1
+_LOOK_AGAIN_SECONDS = 2.0
+_NEXT_TRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -140,15 +144,15 @@ class OrderDesk:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="order-desk")
         self._loop: Future[None] | None = None
         self._dispatcher = Dispatcher(wire, self._inbox.put)
-        self._target: tuple[int, int, float] | None = None
+        self._watched: tuple[int, int, float, float] | None = None
         self._last_price = 0.0
         self._cause = 0.0
         self._session_dead = ""
-        self._differs: int | None = None
+        self._open_text = ""
         self._reading = False
         self._read_wanted = False
         self._full_read_wanted = False
-        self._last_read = self._last_full_read = 0.0
+        self._last_read = self._last_full_read = self._last_try = 0.0
         self._writing = 0
         self._closing: Shutdown | None = None
         self._abandoned = False
@@ -170,10 +174,15 @@ class OrderDesk:
     def on_price(self, price: float) -> None:
         """Take the last traded price, index points; called for every tick, so it only compares."""
         self._last_price = price
-        target = self._target
-        if target is not None and (price - target[2]) * target[1] >= 0.0:
-            self._target = None
-            self._inbox.put(TargetTouched(time.perf_counter(), target[0]))
+        watched = self._watched
+        if watched is None:
+            return
+        trip, side, stop, target = watched
+        if (price - target) * side >= 0.0:
+            self._watched = None
+            self._inbox.put(TargetTouched(time.perf_counter(), trip))
+        elif (price - stop) * side <= 0.0 and not self._read_wanted:
+            self._read_wanted = True  # the broker tells nobody that a stop was triggered
 
     def on_order_update(self, row: BookOrder) -> None:
         """Take a pushed order row."""
@@ -210,7 +219,12 @@ class OrderDesk:
 
     @property
     def open_position(self) -> str:
-        """What is open at the exchange, in words; empty when nothing is."""
+        """What is open at the exchange, in words; empty when nothing is. Any thread."""
+        if self.failure is not None:
+            return f"uncertain, for the desk failed; the journal says {self._open_text or 'nothing is open'}"
+        return self._open_text
+
+    def _describe_open(self) -> str:
         lines = []
         for trip in self.state.active_trips:
             stops = [
@@ -249,8 +263,8 @@ class OrderDesk:
         self._mark_stale_entries()
         if accept_foreign:
             self._record(*accept_strangers(self.state, book, **self._names))
-        self._judge(book, sure=True)
-        self._last_read = self._last_full_read = time.monotonic()
+        self._last_read = self._last_full_read = self._last_try = time.monotonic()
+        self._judge(book)
         self._observe()
         self._loop = self._pool.submit(self._run)
         self._loop.add_done_callback(self._report_end)
@@ -263,8 +277,8 @@ class OrderDesk:
             opened.product,
         ):
             raise BrokerError(
-                f"journal {self._journal.path} belongs to {_named(known)}, expected {_named(opened)}; give this "
-                "day its own --out folder"
+                f"journal {self._journal.path} belongs to {_named(known)}, expected {_named(opened)}; "
+                "give this day its own --out folder"
             )
 
     def _mark_stale_entries(self) -> None:
@@ -307,7 +321,8 @@ class OrderDesk:
         if closing.flatten:
             return not self.state.active_trips
         return all(
-            _is_protected(trip) and (_is_booked(trip) or self._session_dead) for trip in self.state.active_trips
+            _is_protected(trip) and (_is_booked(trip) or self._session_dead)
+            for trip in self.state.active_trips
         )
 
     def _handle(self, message: Message) -> None:
@@ -386,10 +401,8 @@ class OrderDesk:
         order = self.state.orders[answered.tag]
         answer = answered.answer
         if isinstance(answer, str):
-            if order.stage != "known":
-                self._record(Acknowledged(answered.tag, answer, answered.wire_ms, answered.answer_ms))
-            if order.intent.role != "entry":
-                self._watch.exit_taken()
+            # Written down also where an update was quicker: it did not know how long the way took
+            self._record(Acknowledged(answered.tag, answer, answered.wire_ms, answered.answer_ms))
             return
         if order.stage == "known":  # an update was quicker than the lost answer
             return
@@ -401,8 +414,26 @@ class OrderDesk:
         if dead:
             self._session_died(answer)
         elif order.intent.role != "entry":
-            pause = self._watch.exit_refused(time.monotonic())
-            self._log.error("exit_refused", tag=answered.tag, error=str(answer), next_try_seconds=pause)
+            self._exit_failed(order.tag, str(answer))
+
+    def _exit_failed(self, tag: str, reason: str) -> None:
+        pause = self._watch.exit_refused(time.monotonic())
+        self._log.error("exit_refused", tag=tag, error=reason, next_try_seconds=pause)
+
+    def _note_outcome(self, fact: Fact) -> None:
+        """Slow down when exits are turned down after they were taken, and speed up when one is executed."""
+        if not isinstance(fact, (OrderSeen, Filled)):
+            return
+        order = self.state.orders[fact.tag]
+        is_exit = order.intent.role != "entry"
+        if isinstance(fact, Filled) or fact.filled:
+            self._watch.filled(time.monotonic())
+            if is_exit:
+                self._watch.exit_taken()
+            return
+        rejected = fact.state == "rejected" and order.intent.kind != "stop"  # a rejected stop: leave at once
+        if is_exit and (rejected or (fact.state == "cancelled" and not order.cancel_sent)):
+            self._exit_failed(order.tag, fact.message or f"{fact.state}, and not by us")
 
     def _cancel_answered(self, answered: CancelAnswered) -> None:
         self._writing -= 1
@@ -426,13 +457,14 @@ class OrderDesk:
 
     def _book_read(self, read: BookRead) -> None:
         self._reading = False
-        self._last_read = time.monotonic()
+        self._last_try = time.monotonic()
         if isinstance(read.answer, BrokerError):
             if isinstance(read.answer, SessionDeadError):
                 self._session_died(read.answer)
             self._log.warning("book_unread", error=str(read.answer))
             return
         book = read.answer
+        self._last_read = self._last_try
         if book.positions is not None:
             self._last_full_read = self._last_read
         self._record(*reconcile(self.state, book, self._charges_of))
@@ -440,13 +472,13 @@ class OrderDesk:
             self._record(NotFound(tag))
         self._judge(book)
 
-    def _judge(self, book: Book, *, sure: bool = False) -> None:
+    def _judge(self, book: Book) -> None:
         """Look for what is none of ours in the account."""
-        judgement = judge_account(self.state, book, **self._names, differed=self._differs, sure=sure)
-        if judgement.differs is not None and judgement.differs != self._differs:
-            self._full_read_wanted = True
-        self._differs = judgement.differs
-        self._record(*judgement.facts)
+        differs = None
+        if book.positions is not None:
+            held = difference_of(self.state, book, **self._names)
+            differs = self._watch.believed_difference(held, time.monotonic())
+        self._record(*judge_account(self.state, book, **self._names, differs=differs))
 
     # -- what time brings ------------------------------------------------------------------------
 
@@ -455,8 +487,12 @@ class OrderDesk:
         for tag in self._watch.cancels_without_effect(self.state.orders.values(), now):
             self._record(CancelFailed(tag, "it still works seconds after its cancel"))
             self._watch.cancel_failed(tag, now)
-        full = self._full_read_wanted or now - self._last_full_read >= self._watch.patience.resync_seconds
-        due = full or self._read_wanted or now >= self._watch.next_look(self.state, self._last_read)
+        patience = self._watch.patience
+        again = _LOOK_AGAIN_SECONDS if self._watch.differs else patience.resync_seconds
+        full = self._full_read_wanted or now - self._last_full_read >= min(again, patience.resync_seconds)
+        due = full or self._read_wanted or now >= self._watch.next_look(self.state, self._last_try)
+        if self._last_try > self._last_read:  # it could not be read
+            due = due and now - self._last_try >= _NEXT_TRY_SECONDS
         if due and not self._reading and not self._session_dead:
             self._reading, self._read_wanted, self._full_read_wanted = True, False, False
             self._dispatcher.read(now, positions=full)
@@ -535,19 +571,23 @@ class OrderDesk:
             self.state.apply(fact)
             level, event = event_of(fact)
             getattr(self._log, level)(event, **fact._asdict())
+            self._note_outcome(fact)
         self._on_rows(rows)
 
     def _observe(self) -> None:
         now = time.monotonic()
         self._watch.observe(self.state.orders.values(), now)
-        self._target = self._watched_target()
+        self._watched = self._prices_to_watch()
+        self._open_text = self._describe_open()
         self.obstacle = self._find_obstacle(now)
 
-    def _watched_target(self) -> tuple[int, int, float] | None:
+    def _prices_to_watch(self) -> tuple[int, int, float, float] | None:
+        """Return number, side, stop and target of the trip; nothing while no exit could be sent anyhow."""
         trip = self._open_trip()
-        if trip is None or not trip.position or trip.exit_reason:
+        if trip is None or not trip.position or trip.exit_reason or self._session_dead:
             return None
-        return trip.number, trip.side, self._on_tick(trip.decided.target_price)
+        decided = trip.decided
+        return trip.number, trip.side, self._on_tick(decided.stop_price), self._on_tick(decided.target_price)
 
     def _open_trip(self) -> Trip | None:
         return next(iter(self.state.active_trips), None)
@@ -559,6 +599,8 @@ class OrderDesk:
             return f"the session with the broker is dead ({self._session_dead})"
         if self.state.halted:
             return f"halted: {self.state.halted}"
+        if self._watch.differs:
+            return "the account differs from the journal; looking again"
         if self.state.unresolved:
             return f"order {self.state.unresolved[0].tag} is unresolved"
         if self.state.active_trips:
@@ -569,7 +611,7 @@ class OrderDesk:
 
 
 def _is_protected(trip: Trip) -> bool:
-    """Whether the trip can be left alone: nothing is under way, and resting stops cover exactly what is held."""
+    """Whether the trip can be left alone: resting stops cover exactly what is held, nothing else works."""
     working = [order for order in trip.orders if order.exposure]
     resting = all(
         order.intent.kind == "stop" and order.book_state == "waiting" and not order.cancel_sent

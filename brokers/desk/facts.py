@@ -186,20 +186,25 @@ class ExitWanted(NamedTuple):
 
 
 class TripClosed(NamedTuple):
-    """Flat again and nothing of the trip works any more; ``net_pnl`` in rupees, charges paid."""
+    """Flat again and nothing of the trip works any more.
+
+    ``net_pnl`` in rupees, charges paid; NaN where somebody else closed a part of it.
+    """
 
     trip: int
     net_pnl: float
 
 
 class TakenOver(NamedTuple):
-    """Somebody else closed the position, or part of it: the account holds ``size`` signed units.
+    """Somebody else closed a position of ours, or part of it.
 
-    Our orders for it are cancelled and nothing more is done about it.
+    ``units`` (signed) are no longer ours, and what they earned is not known; ``foreign`` are the signed units
+    in the account that are none of ours.
     """
 
     trip: int
-    size: int
+    units: int
+    foreign: int
 
 
 class Halted(NamedTuple):

@@ -6,6 +6,7 @@ Fed with the journal's rows, oldest first. After a restart the same rows give th
 from __future__ import annotations
 
 import datetime as dt
+import math
 
 from backtrader.position import Position
 
@@ -14,11 +15,13 @@ from brokers.desk.facts import (
     DayOpened,
     EntryDecided,
     EntryDenied,
+    ExitWanted,
     Filled,
     Intent,
     OrderSeen,
     Refused,
     Sent,
+    TakenOver,
     TripClosed,
 )
 from brokers.desk.journal_file import JournalRow
@@ -67,6 +70,7 @@ class Ledger:
     def apply(self, row: JournalRow) -> None:
         """Book one row."""
         fact = row.fact
+        is_told = isinstance(fact, Acknowledged) and self.state.orders[fact.tag].stage == "known"
         self.state.apply(fact)
         time = row.time.astimezone(IST).replace(tzinfo=None)
         match fact:
@@ -82,8 +86,16 @@ class Ledger:
             case Filled():
                 self._book(fact)
                 self._note(time, self.state.orders[fact.tag], "partial")
+            case Acknowledged() if is_told:  # once more, with how long it took
+                pass
+            case ExitWanted():
+                self._gate.halt_day(fact.reason, fact.detail)
+            case TakenOver():
+                self._give_up(time, fact)
             case TripClosed():
-                if any(order.trades for order in self.state.trips[fact.trip].orders):
+                # What a trip earned that somebody else has closed is not known, and no loss is concluded
+                is_known = not math.isnan(fact.net_pnl)
+                if is_known and any(order.trades for order in self.state.trips[fact.trip].orders):
                     self._gate.on_trade_closed(self._last_fill, fact.net_pnl)
             case Sent() | Acknowledged() | Refused() | OrderSeen():
                 self._note(time, self.state.orders[fact.tag], _state_name(fact))
@@ -105,6 +117,12 @@ class Ledger:
             )
         )  # fmt: skip
         self._gate.on_fill(time, fill.size, fill.price, fill.charges)
+
+    def _give_up(self, time: dt.datetime, taken: TakenOver) -> None:
+        """Let go of units that somebody else has closed, at the price they were bought or sold for."""
+        price = self.position.price
+        self.position.update(-taken.units, price)
+        self._gate.on_fill(time, -taken.units, price, 0.0)
 
     def _note(self, time: dt.datetime, order: DeskOrder, state: str) -> None:
         """Write an order's change down, once for each state it goes through."""

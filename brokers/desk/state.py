@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -121,15 +122,15 @@ class Trip:
         Why it is to be left; empty while it is to be held.
     closed : bool
         It was found settled.
-    taken_over : bool
-        Somebody else closed it: its units are no longer counted as ours.
+    taken : int
+        Signed units that somebody else has closed.
     """
 
     decided: EntryDecided
     orders: list[DeskOrder] = field(default_factory=list)
     exit_reason: str = ""
     closed: bool = False
-    taken_over: bool = False
+    taken: int = 0
 
     @property
     def number(self) -> int:
@@ -143,8 +144,8 @@ class Trip:
 
     @property
     def position(self) -> int:
-        """Signed units held, 0 once somebody else has closed it."""
-        return 0 if self.taken_over else sum(order.position for order in self.orders)
+        """Signed units held."""
+        return sum(order.position for order in self.orders) - self.taken
 
     @property
     def entries(self) -> list[DeskOrder]:
@@ -165,7 +166,9 @@ class Trip:
 
     @property
     def net_pnl(self) -> float:
-        """Rupees of all executions, charges paid; meaningful when flat."""
+        """Rupees of all executions, charges paid; meaningful when flat, NaN where a part was not ours."""
+        if self.taken:
+            return math.nan
         trades = [trade for order in self.orders for trade in order.trades.values()]
         return sum(-size * price - charges for size, price, charges in trades)
 
@@ -230,8 +233,8 @@ class DeskState:
             case TripClosed():
                 self._trip(fact.trip).closed = True
             case TakenOver():
-                self._trip(fact.trip).taken_over = True
-                self.foreign_size = fact.size
+                self._trip(fact.trip).taken += fact.units
+                self.foreign_size = fact.foreign
             case Halted():
                 self.halted = fact.reason
             case Resumed():
@@ -255,7 +258,7 @@ class DeskState:
             case Refused():
                 order.stage, order.message = "absent", "" if fact.passing else fact.reason
             case NeverSent() | NotFound():
-                order.stage = "absent"
+                order.stage, order.message = "absent", ""
             case OrderSeen():
                 _see(order, fact)
             case Filled():

@@ -1,42 +1,35 @@
 """What in the account is none of ours, and what follows from it. Pure.
 
 A foreign order or position is left alone and stops entries until the user says otherwise. Where somebody
-else has closed our position, or part of it, our own exits are given up: the exchange knows no reduce-only
-orders, so a stop without its position would open a new one.
+else has closed our position, or part of it, our own exits are cut down to what is left: the exchange knows no
+reduce-only orders, so a stop without its position would open a new one.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import NamedTuple
 
 from brokers.desk.facts import Fact, ForeignAccepted, Halted, Resumed, TakenOver
 from brokers.desk.state import DeskState
 from brokers.reconcile import Book, account_size, foreign_orders
 
-__all__ = ["Judgement", "accept_strangers", "judge_account"]
+__all__ = ["accept_strangers", "difference_of", "judge_account"]
 
 
-class Judgement(NamedTuple):
-    """What follows.
+def difference_of(state: DeskState, book: Book, symbol: str, product: str) -> int | None:
+    """Return the signed units that the account holds where the journal says otherwise.
 
-    Attributes
-    ----------
-    facts : list of Fact
-        To be recorded.
-    differs : int or None
-        Signed units that the account holds where the journal says otherwise, None where they agree or
-        cannot be compared: something of ours is moving, or positions were not read.
+    None where they agree, or cannot be compared: positions were not read, or something of ours is moving.
     """
-
-    facts: list[Fact]
-    differs: int | None
+    quiet = all(order.over or order.book_state == "waiting" for order in state.orders.values())
+    if book.positions is None or not quiet:
+        return None
+    held = account_size(book.positions, symbol, product)
+    return None if held == state.position + state.foreign_size else held
 
 
 def judge_account(
-    state: DeskState, book: Book, *, symbol: str, product: str, differed: int | None, sure: bool = False
-) -> Judgement:
-    """Compare the account with the journal, after the book's facts were applied to it.
+    state: DeskState, book: Book, *, symbol: str, product: str, differs: int | None
+) -> list[Fact]:
+    """Return what follows from what is none of ours, after the book's facts were applied.
 
     Parameters
     ----------
@@ -46,30 +39,28 @@ def judge_account(
         Just read.
     symbol, product : str
         Our contract and product.
-    differed : int or None
-        ``differs`` of the read before: a position counts as foreign when two reads agree on it, because
-        orders, trades and positions are not read at one moment.
-    sure : bool
-        Believe one read: at the start, when nothing of ours moves.
+    differs : int or None
+        What :func:`difference_of` has answered for long enough to be believed, else None: orders, trades and
+        positions are not read at one moment, and the verdict takes protection away.
     """
-    held = _difference(state, book, symbol, product)
     facts: list[Fact] = []
     reasons = [
         f"order {row.order_id} over {row.size:+d} {symbol} is none of ours"
         for row in foreign_orders(state, book.orders, symbol)
     ]
-    if held is not None and (sure or held == differed):
+    if differs is not None:
         expected = state.position + state.foreign_size
-        reasons.append(f"the account holds {held:+d} {symbol} {product}, our journal says {expected:+d}")
-        facts.extend(_given_up(state, held))
-    if reasons and not state.halted:
-        facts.append(Halted("; ".join(reasons)))
-    return Judgement(facts, held)
+        reasons.append(f"the account holds {differs:+d} {symbol} {product}, our journal says {expected:+d}")
+        facts.extend(_taken(state, differs))
+    new = [reason for reason in reasons if reason not in state.halted]
+    if new:
+        facts.append(Halted("; ".join([state.halted, *new] if state.halted else new)))
+    return facts
 
 
 def accept_strangers(state: DeskState, book: Book, *, symbol: str, product: str) -> list[Fact]:
     """Return the facts that make what is foreign now known, and end a halt: the user said so."""
-    held = _difference(state, book, symbol, product)
+    held = difference_of(state, book, symbol, product)
     strangers = foreign_orders(state, book.orders, symbol)
     facts: list[Fact] = []
     if held is not None or strangers:
@@ -80,18 +71,14 @@ def accept_strangers(state: DeskState, book: Book, *, symbol: str, product: str)
     return facts
 
 
-def _difference(state: DeskState, book: Book, symbol: str, product: str) -> int | None:
-    quiet = all(order.over or order.book_state == "waiting" for order in state.orders.values())
-    if book.positions is None or not quiet:
-        return None
-    held = account_size(book.positions, symbol, product)
-    return None if held == state.position + state.foreign_size else held
-
-
-def _given_up(state: DeskState, held: int) -> Sequence[Fact]:
+def _taken(state: DeskState, held: int) -> list[Fact]:
+    """Return which units of our trips are gone; what is left of a trip stays ours, and protected."""
     ours = held - state.foreign_size
-    return [
-        TakenOver(trip.number, held)
-        for trip in state.active_trips
-        if trip.position and ours * trip.side < abs(trip.position)
-    ]
+    facts: list[Fact] = []
+    for trip in state.active_trips:
+        position = trip.position
+        left = ours * trip.side
+        if position * trip.side > 0 and left < abs(position):
+            units = trip.side * (abs(position) - max(0, left))
+            facts.append(TakenOver(trip.number, units, held - (position - units)))
+    return facts

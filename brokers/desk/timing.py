@@ -5,6 +5,7 @@ Only durations on the monotonic clock; the market's clock may stand still while 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ _NEXT_LOOK_SECONDS = 1.0
 _CANCEL_SECONDS = 5.0
 _BLOCKED_CANCEL_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
+_READS_TO_BELIEVE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,10 @@ class Patience:
         Between two reads of orders, trades and positions when nothing moves.
     unresolved_seconds : float
         A lost order that the book does not show for this long is taken for not placed.
+    difference_seconds : float
+        The account has to differ from the journal for this long, in three reads, to be believed.
+    settle_seconds : float
+        And this long after our last fill: a broker's list of positions may lag behind its trades.
     """
 
     entry_seconds: float = 10.0
@@ -42,6 +48,8 @@ class Patience:
     exit_seconds: float = 3.0
     resync_seconds: float = 60.0
     unresolved_seconds: float = 120.0
+    difference_seconds: float = 6.0
+    settle_seconds: float = 10.0
 
 
 @dataclass
@@ -61,6 +69,8 @@ class Watch:
     _cancelled: dict[str, float] = field(default_factory=dict)
     _blocked: dict[str, float] = field(default_factory=dict)
     _refusals: int = 0
+    _differs: tuple[int, float, int] | None = None  # units, since when, in how many reads
+    _last_fill: float = -math.inf
     _no_exit_before: float = 0.0
 
     def observe(self, orders: Iterable[DeskOrder], now: float) -> None:
@@ -104,15 +114,37 @@ class Watch:
         self._blocked[tag] = now + _BLOCKED_CANCEL_SECONDS
 
     def exit_refused(self, now: float) -> float:
-        """Note a refused exit; return for how many seconds none is sent: 1, 2, 4 … at most 30."""
+        """Note an exit that was refused or rejected; return the seconds until the next: 1, 2, 4 … 30."""
         pause = min(_LONGEST_PAUSE_SECONDS, 2.0**self._refusals)
         self._refusals += 1
         self._no_exit_before = now + pause
         return pause
 
     def exit_taken(self) -> None:
-        """Note that an exit was acknowledged: the next refusal starts from one second again."""
+        """Note that an exit was executed: the next refusal starts from one second again."""
         self._refusals = 0
+
+    def filled(self, now: float) -> None:
+        """Note an execution."""
+        self._last_fill = now
+
+    @property
+    def differs(self) -> bool:
+        """Whether the account differed from the journal when it was read last."""
+        return self._differs is not None
+
+    def believed_difference(self, held: int | None, now: float) -> int | None:
+        """Take what a read says of the account; return it once it is to be believed, else None."""
+        if held is None:
+            self._differs = None
+            return None
+        known, since, reads = self._differs or (held, now, 0)
+        if known != held:
+            since, reads = now, 0
+        self._differs = (held, since, reads + 1)
+        is_old = now - since >= self.patience.difference_seconds
+        has_settled = now - self._last_fill >= self.patience.settle_seconds
+        return held if reads + 1 >= _READS_TO_BELIEVE and is_old and has_settled else None
 
     def may_exit(self, now: float) -> bool:
         """Whether an exit may be sent now."""

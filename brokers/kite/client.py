@@ -24,7 +24,7 @@ from brokers.kite.errors import KiteUnreachableError, classify
 from brokers.kite.instruments import InstrumentRow, row_from
 from brokers.kite.limits import OrderBudget, ReadBudget, ReadKind
 from brokers.kite.settings import KiteSettings
-from brokers.wire import OutcomeUnknownError
+from brokers.wire import NotNowError, OutcomeUnknownError, SessionDeadError
 from feeds.clock import IST
 from feeds.errors import BrokerError
 from feeds.log import Log
@@ -241,7 +241,7 @@ class KiteClient:
             try:
                 return ask(connection.client)
             except Exception as error:
-                known = classify(error, is_write=False, status=connection.status)
+                known = self._understand(error, connection, is_write=False)
                 if not isinstance(known, KiteUnreachableError) or attempt == self._settings.read_attempts:
                     raise known from error
                 failure = str(known)
@@ -257,7 +257,15 @@ class KiteClient:
         try:
             return ask(connection.client)
         except Exception as error:
-            raise classify(error, is_write=True, status=connection.status) from error
+            raise self._understand(error, connection, is_write=True) from error
+
+    def _understand(self, error: Exception, connection: Connection, *, is_write: bool) -> BrokerError:
+        """Return what an error means; that of an older login says nothing of today's."""
+        known = classify(error, is_write=is_write, status=connection.status)
+        if not isinstance(known, SessionDeadError) or connection.client.access_token == self._access_token:
+            return known
+        kind = NotNowError if is_write else KiteUnreachableError
+        return kind(f"asked with a login that has been replaced meanwhile ({known}); ask again")
 
     def _connection(self) -> Connection:
         connection: Connection | None = getattr(self._own, "connection", None)

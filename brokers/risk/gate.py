@@ -121,6 +121,14 @@ class RiskGate:
         state.realised_today = 0.0
         state.halted_by = state.halted = ""
 
+    def halt_day(self, rule: str, reason: str) -> None:
+        """End the day for entries where a limit that flattens was passed, as a journal says it was.
+
+        A name that is none of the flattening rules changes nothing.
+        """
+        if rule in {flattening.name for flattening in self._flattening} and not self.state.halted_by:
+            self.state.halted_by, self.state.halted = rule, reason
+
     def on_entry(self, time: dt.datetime) -> None:
         """Count an entry that was sent, whether or not it fills."""
         self.start_day(time.date())

@@ -42,7 +42,7 @@ def order_row(order: Order) -> Row:
         "validity_ttl": terms.validity_ttl,
         "product": order.product,
         **_amounts(order),
-        "market_protection": terms.protection,
+        "market_protection": int(terms.protection) if terms.protection.is_integer() else terms.protection,
         "meta": {},
         "tag": order.tag,
         "guid": None,

@@ -42,11 +42,12 @@ def test_trades_without_a_header(tmp_path, name, text):
 
 
 def test_trades_with_quotes_without_the_rows_that_are_no_trades(tmp_path):
+    time = dt.datetime(2022, 1, 3, 9, 15, tzinfo=IST)
     trades = read_recorded_trades(written(tmp_path, QUOTED))
     assert trades == [
-        RecordedTrade(dt.datetime(2022, 1, 3, 9, 15, 0, tzinfo=IST), 17443.0, 1700.0, 10274450.0, 17425.25, 17430.85),
-        RecordedTrade(dt.datetime(2022, 1, 3, 9, 15, 2, tzinfo=IST), 17411.0, 50.0, 10274400.0, 17425.25, 17430.85),
-    ]  # fmt: skip
+        RecordedTrade(time, 17443.0, 1700.0, 10274450.0, 17425.25, 17430.85),
+        RecordedTrade(time.replace(second=2), 17411.0, 50.0, 10274400.0, 17425.25, 17430.85),
+    ]
 
 
 def test_ticks_carry_the_size_of_each_trade(tmp_path):
@@ -93,7 +94,7 @@ def test_a_line_that_is_wrong_is_named(tmp_path, line, found):
 
 
 def test_a_line_of_the_other_form_is_named(tmp_path):
-    with pytest.raises(DataError, match="line 5.*5 fields"):
+    with pytest.raises(DataError, match=r"line 5.*5 fields"):
         read_recorded_trades(written(tmp_path, QUOTED + "20221101,09:15:00,18161.10,1,2\n"))
 
 

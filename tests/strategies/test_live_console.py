@@ -86,7 +86,7 @@ def test_a_sentence_for_what_matters(shown, event, fields, line):
         (facts.TripClosed(1, -500.0), "trip_closed", "flat again: trade 1, net -500 rupees"),
         (facts.Halted("too bad"), "halted", "no more entries: too bad"),
         (facts.Resumed("user"), "resumed", "entries are allowed again: user"),
-        (facts.TakenOver(1, -150), "taken_over", "somebody else changed the position: short 150"),
+        (facts.TakenOver(1, -150, 0), "taken_over", "somebody else closed short 150 of ours"),
     ],
 )  # fmt: skip
 def test_a_sentence_for_facts_of_the_journal(shown, fact, event, words):

@@ -60,7 +60,7 @@ def test_each_partial_fill_is_protected_as_it_comes(rig):
 def test_a_touched_target_is_taken_only_after_the_stop_is_gone(rig):
     rig.start()
     rig.enter(lots=2)
-    rig.wait(lambda: rig.desk.state.position == 2 * LOT and rig.desk._target is not None)
+    rig.wait(lambda: rig.desk.state.position == 2 * LOT and rig.desk._watched is not None)
     rig.desk.on_price(25_074.9)
     rig.desk.on_price(25_075.0)
     rig.wait(lambda: closed(rig))
@@ -272,7 +272,7 @@ def test_a_position_that_somebody_else_closed_takes_its_stop_along(rig):
     rig.wire.exchange.foreign = -LOT
     rig.desk.resync("a look")
     rig.wait(lambda: rig.wire.orders_of("stop")[0].state == "cancelled")
-    assert rig.facts(TakenOver) == [TakenOver(1, 0)]
+    assert rig.facts(TakenOver) == [TakenOver(1, LOT, 0)]
     assert rig.desk.obstacle.startswith("halted")
     assert len(rig.wire.placed) == 2
 
@@ -316,7 +316,7 @@ def test_a_position_is_not_left_while_its_stop_is_being_cancelled(tmp_path):
     rig.wire.cancel, cancel = cancelled.append, rig.wire.cancel
     rig.start()
     rig.enter()
-    rig.wait(lambda: rig.desk._target is not None)
+    rig.wait(lambda: rig.desk._watched is not None)
     rig.desk.on_price(25_075.0)
     rig.wait(lambda: bool(cancelled))  # taken for processing, not done
     rig.desk._inbox.put(Shutdown(0.0, flatten=False, reason="keep"))

@@ -26,7 +26,13 @@ from tests.brokers.desk.exchange_model import PRODUCT, SYMBOL, TIME, ModelExchan
 
 LOT = 65
 QUICK = Patience(
-    entry_seconds=0.2, target_seconds=0.2, exit_seconds=0.2, resync_seconds=5.0, unresolved_seconds=0.6
+    entry_seconds=0.2,
+    target_seconds=0.2,
+    exit_seconds=0.2,
+    resync_seconds=0.5,
+    unresolved_seconds=0.6,
+    difference_seconds=0.5,
+    settle_seconds=0.5,
 )
 OPENED = DayOpened(TIME.date(), SYMBOL, PRODUCT, 1_000_000.0, "mutest0000")
 

@@ -77,7 +77,7 @@ def test_a_day_without_anything_is_synthetic_and_says_so():
     assert any("synthetic" in note and "no market data" in note for note in market.notes)
     assert {one.time.date() for one in market.trades} == {DAY}
     assert len(market.trades) > 8 * 385
-    assert len({day for day in market.history.index.date}) == 30
+    assert len(set(market.history.index.date)) == 30
     check_frame(market.history)
     assert market.history["close"].iloc[-1] == pytest.approx(market.trades[0].price, abs=NEAR.tick)
     assert market.instruments[0].token not in market.previous_closes
@@ -115,7 +115,7 @@ def test_recorded_ticks_are_replayed_as_they_are(ticks):
 
 
 def test_a_file_of_several_days_needs_a_day_that_it_holds(ticks):
-    with pytest.raises(DataError, match="2 days.*--day"):
+    with pytest.raises(DataError, match=r"2 days.*--day"):
         make_day("NIFTY", CALENDAR, ticks=ticks)
     with pytest.raises(DataError, match="no trade of 2026-09-22"):
         make_day("NIFTY", CALENDAR, ticks=ticks, day=dt.date(2026, 9, 22))
