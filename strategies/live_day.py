@@ -202,7 +202,7 @@ class LiveDay:
         return settings.model_copy(update={"market": market, "broker": broker})
 
     def _cash_so_far(self) -> float | None:
-        """Return what the day began with before a restart: meanwhile a position may block all that is free."""
+        """Return what the day began with before a restart; a position may block all that is free now."""
         journal = self._folder / "journal.sqlite"
         if self._request.mode == "paper" or not journal.is_file():
             return None

@@ -243,14 +243,15 @@ def test_a_position_goes_on_after_a_restart(market, trading, tmp_path, number):
 def test_a_restart_when_the_position_blocks_all_that_is_free(tmp_path):
     """What is open has to be looked after, also in an account that could not open it again."""
     folder = tmp_path / "run"
-    with Market(day_config(speed=SLOWLY, exchange={"cash": 210_000.0})) as market:
-        arguments = [*market.arguments(folder), *HOLD, "--set", "risk.max_margin_percent=null"]
+    with Market(day_config(speed=SLOWLY, exchange={"cash": 260_000.0})) as market:
+        arguments = [*market.arguments(folder), *HOLD, "--set", "strategy.fixed_units=65",
+                     "--set", "risk.max_margin_percent=null"]  # fmt: skip
         with Program(tmp_path, *arguments) as program:
             wait_until(lambda: market.account().is_protected or program.process.poll() is not None, "it holds")
             program.send(signal.SIGKILL)
             program.end()
         assert market.account().is_protected
-        assert market.ask(lambda exchange: exchange.margins()["equity"]["net"]) < 20_000
+        assert market.ask(lambda exchange: exchange.margins()["equity"]["net"]) < 100_000
         with Program(tmp_path, *arguments) as program:
             goes_on(program)
             program.send(signal.SIGTERM)

@@ -33,7 +33,7 @@ from brokers.desk.facts import (
     Unresolved,
     event_of,
 )
-from brokers.desk.journal_file import JournalFile, JournalRow
+from brokers.desk.journal_file import JournalError, JournalFile, JournalRow
 from brokers.desk.messages import (
     BookRead,
     CancelAnswered,
@@ -78,6 +78,7 @@ __all__ = ["DeskContract", "OrderDesk"]
 _TURN_SECONDS = 0.1
 _LOOK_AGAIN_SECONDS = 2.0
 _NEXT_TRY_SECONDS = 1.0
+_LONGEST_UNREAD = 3  # times the pause between two reads
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ class OrderDesk:
         self._writing = 0
         self._closing: Shutdown | None = None
         self._abandoned = False
+        self._journal_error: JournalError | None = None
 
     # -- from other threads ----------------------------------------------------------------------
 
@@ -205,7 +207,7 @@ class OrderDesk:
         if self._loop is not None:
             self._inbox.put(Shutdown(time.perf_counter(), flatten, reason))
             wait([self._loop], timeout_seconds)
-            done = self._loop.done() and self.failure is None
+            done = self._loop.done() and self._loop.exception() is None
         self._abandoned = True
         self._dispatcher.close(wait=done)
         self._pool.shutdown(wait=done)
@@ -213,14 +215,16 @@ class OrderDesk:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended the desk thread when nothing should have."""
+        """What ended the desk thread when nothing should have, or has it do no more than leave."""
         loop = self._loop
-        return loop.exception() if loop is not None and loop.done() and not loop.cancelled() else None
+        if loop is not None and loop.done() and not loop.cancelled() and loop.exception() is not None:
+            return loop.exception()
+        return self._journal_error
 
     @property
     def open_position(self) -> str:
         """What is open at the exchange, in words; empty when nothing is. Any thread."""
-        if self.failure is not None:
+        if self._loop is not None and self._loop.done() and self.failure is not None:
             return f"uncertain, for the desk failed; the journal says {self._open_text or 'nothing is open'}"
         return self._open_text
 
@@ -566,13 +570,24 @@ class OrderDesk:
         """Write facts down, then believe them, then tell."""
         if not facts:
             return
-        rows = self._journal.append(facts)
+        try:
+            rows = self._journal.append(facts)
+        except JournalError as error:
+            rows = self._journal.unwritten(facts)
+            self._lose_journal(error)
         for fact in facts:
             self.state.apply(fact)
             level, event = event_of(fact)
             getattr(self._log, level)(event, **fact._asdict())
             self._note_outcome(fact)
         self._on_rows(rows)
+
+    def _lose_journal(self, error: JournalError) -> None:
+        """Go on in memory, and only to leave: a position without a stop is worse than facts unwritten."""
+        if self._journal_error is None:
+            self._journal_error = error
+            self._log.error("journal_failed", error=str(error), open=self._open_text)
+            self._inbox.put(Leave(time.perf_counter(), "error", str(error)))
 
     def _observe(self) -> None:
         now = time.monotonic()
@@ -593,21 +608,22 @@ class OrderDesk:
         return next(iter(self.state.active_trips), None)
 
     def _find_obstacle(self, now: float) -> str:
-        if self._closing is not None:
-            return "shutting down"
-        if self._session_dead:
-            return f"the session with the broker is dead ({self._session_dead})"
-        if self.state.halted:
-            return f"halted: {self.state.halted}"
-        if self._watch.differs:
-            return "the account differs from the journal; looking again"
-        if self.state.unresolved:
-            return f"order {self.state.unresolved[0].tag} is unresolved"
-        if self.state.active_trips:
-            return "one position at a time: an entry is already working or open"
-        if now - self._last_read > 3 * self._watch.patience.resync_seconds:
-            return f"the order book could not be read for {now - self._last_read:.0f} seconds"
-        return ""
+        """Return the first reason against an entry."""
+        unread_seconds = now - self._last_read
+        reasons = (
+            (self._closing is not None, "shutting down"),
+            (self._journal_error is not None, str(self._journal_error)),
+            (self._session_dead, f"the session with the broker is dead ({self._session_dead})"),
+            (self.state.halted, f"halted: {self.state.halted}"),
+            (self._watch.differs, "the account differs from the journal; looking again"),
+            (self.state.unresolved, "an order is unresolved"),
+            (self.state.active_trips, "one position at a time: an entry is already working or open"),
+            (
+                unread_seconds > _LONGEST_UNREAD * self._watch.patience.resync_seconds,
+                f"the order book could not be read for {unread_seconds:.0f} seconds",
+            ),
+        )
+        return next((reason for is_so, reason in reasons if is_so), "")
 
 
 def _is_protected(trip: Trip) -> bool:

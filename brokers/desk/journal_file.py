@@ -13,7 +13,7 @@ from brokers.instance_lock import InstanceLock
 from feeds.clock import Clock
 from feeds.errors import DataError
 
-__all__ = ["JournalFile", "JournalRow", "read_journal"]
+__all__ = ["JournalError", "JournalFile", "JournalRow", "read_journal"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (
@@ -23,6 +23,10 @@ CREATE TABLE IF NOT EXISTS facts (
     body TEXT NOT NULL
 )
 """
+
+
+class JournalError(DataError):
+    """The journal can no longer be written."""
 
 
 class JournalRow(NamedTuple):
@@ -85,18 +89,37 @@ class JournalFile:
             raise
 
     def append(self, facts: Iterable[Fact]) -> list[JournalRow]:
-        """Write facts together and return their rows: all are on the disk when this returns, or none is."""
+        """Write facts together and return their rows: all are on the disk when this returns, or none is.
+
+        Raises
+        ------
+        JournalError
+            They cannot be written.
+        """
         stamp = self._clock.now()
         rows = []
-        self._database.execute("BEGIN IMMEDIATE")
-        for fact in facts:
-            written = self._database.execute(
-                "INSERT INTO facts (time, kind, body) VALUES (?, ?, ?)",
-                (stamp.isoformat(), *fact_to_json(fact)),
-            )
-            rows.append(JournalRow(written.lastrowid or 0, stamp, fact))
-        self._database.execute("COMMIT")
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            for fact in facts:
+                written = self._database.execute(
+                    "INSERT INTO facts (time, kind, body) VALUES (?, ?, ?)",
+                    (stamp.isoformat(), *fact_to_json(fact)),
+                )
+                rows.append(JournalRow(written.lastrowid or 0, stamp, fact))
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise JournalError(
+                f"journal {self.path} cannot be written ({error}), expected room and permission; "
+                "mend the disk"
+            ) from error
         return rows
+
+    def unwritten(self, facts: Iterable[Fact]) -> list[JournalRow]:
+        """Return facts as rows of no number, for when they can no longer be written."""
+        stamp = self._clock.now()
+        return [JournalRow(0, stamp, fact) for fact in facts]
 
     def rows(self) -> list[JournalRow]:
         """Return everything, oldest first."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+from dataclasses import replace
 
 import pytest
 
 from brokers.desk.facts import (
+    Acknowledged,
     EntryDecided,
     EntryDenied,
     ExitWanted,
@@ -19,11 +22,12 @@ from brokers.desk.facts import (
     TakenOver,
     TripClosed,
 )
-from brokers.desk.messages import Shutdown
+from brokers.desk.journal_file import JournalError
+from brokers.desk.messages import Resync, Shutdown
 from brokers.wire import NotNowError, OrderRefusedError, SessionDeadError
 from feeds.errors import BrokerError
 from tests.brokers.desk.exchange_model import TIME
-from tests.brokers.desk.wire_model import LOT, OPENED, DeskRig
+from tests.brokers.desk.wire_model import LOT, OPENED, QUICK, DeskRig
 
 
 @pytest.fixture
@@ -393,3 +397,118 @@ def test_every_order_is_written_down_before_it_leaves(rig):
 def note(rig, seen, place, request):
     seen.append(request.tag in {fact.tag for fact in rig.facts(Sent)})
     return place(request)
+
+
+# -- found by a review ---------------------------------------------------------------------------------
+
+
+def test_exits_that_are_rejected_after_they_were_taken_are_not_repeated_at_once(rig):
+    rig.start()
+    rig.enter()
+    rig.wait(lambda: len(rig.wire.orders_of("stop")) == 1)
+    rig.wire.rejects_markets = True
+    rig.desk.leave("square_off")
+    rig.wait(lambda: len(rig.wire.orders_of("market")) >= 2)
+    rig.wait(lambda: rig.desk._watch._refusals >= 2)
+    assert len(rig.wire.orders_of("market")) <= 4  # 1 and 2 seconds apart, not as fast as the answers come
+    rig.wire.rejects_markets = False
+    rig.wait(lambda: closed(rig))
+    assert rig.wire.exchange.position == 0
+
+
+def test_a_part_that_was_closed_by_hand_leaves_the_rest_ours_and_protected(rig):
+    rig.start()
+    rig.enter(lots=3)
+    rig.wait(lambda: len(rig.wire.orders_of("stop")) == 1)
+    rig.wire.exchange.foreign = -LOT
+    rig.wait(lambda: bool(rig.facts(TakenOver)))
+    rig.wait(lambda: rig.wire.exchange.exits_at_work == 2 * LOT)
+    assert rig.desk.state.position == 2 * LOT
+    assert f"{2 * LOT:+d}" in rig.desk.open_position
+    rig.desk.leave("square_off")
+    rig.wait(lambda: closed(rig))
+    assert rig.wire.exchange.position + rig.wire.exchange.foreign == 0
+    assert math.isnan(rig.facts(TripClosed)[0].net_pnl)
+
+
+def test_a_stop_that_fills_although_its_position_was_closed_by_hand_is_made_good(rig):
+    rig.start()
+    rig.enter()
+    rig.wait(lambda: len(rig.wire.orders_of("stop")) == 1)
+    rig.wire.cancel_errors = [OrderRefusedError("being processed")] * 3
+    rig.wire.exchange.foreign = -LOT
+    rig.wait(lambda: bool(rig.facts(TakenOver)))
+    rig.wire.fill(rig.wire.orders_of("stop")[0], LOT)
+    rig.wait(lambda: closed(rig))
+    assert rig.wire.exchange.position + rig.wire.exchange.foreign == 0
+
+
+def test_positions_that_lag_for_a_moment_are_not_believed(rig):
+    rig.start()
+    rig.enter()
+    rig.wait(lambda: len(rig.wire.orders_of("stop")) == 1)
+    rig.wire.stale_positions = [[], []]
+    rig.desk.resync("a look")
+    rig.wait(lambda: not rig.wire.stale_positions)
+    rig.wait(lambda: not rig.desk._watch.differs)
+    assert not rig.facts(TakenOver, Halted)
+    assert rig.wire.exchange.exits_at_work == LOT
+
+
+def test_a_book_that_cannot_be_read_stops_entries_and_is_not_asked_in_a_storm(rig):
+    rig.start()
+    rig.wire.read_errors = [BrokerError("away")] * 1000
+    rig.wait(lambda: "could not be read" in rig.desk.obstacle)
+    assert len(rig.wire.read_errors) > 990
+
+
+def test_a_journal_that_cannot_be_written_has_the_position_left(tmp_path):
+    rig = DeskRig(tmp_path)
+    rig.start()
+    rig.enter()
+    rig.wait(lambda: len(rig.wire.orders_of("stop")) == 1)
+    rig.journal._database.execute("PRAGMA query_only=ON")
+    rig.desk.leave("square_off")
+    rig.wait(lambda: rig.wire.exchange.position == 0)
+    assert isinstance(rig.desk.failure, JournalError)
+    assert "cannot be written" in rig.desk.obstacle
+    assert rig.end()
+    assert rig.wire.exchange.exits_at_work == 0
+
+
+def test_a_target_that_was_touched_while_the_session_was_dead_is_not_taken_later(rig):
+    rig.start()
+    rig.enter()
+    rig.wait(lambda: rig.desk._watched is not None)
+    rig.desk._inbox.put(Resync(0.0, "dead"))
+    rig.wire.read_errors = [SessionDeadError("token")]
+    rig.wait(lambda: "dead" in rig.desk.obstacle)
+    rig.desk.on_price(25_080.0)
+    rig.desk.on_price(25_000.0)
+    rig.desk.session_renewed()
+    rig.wait(lambda: rig.desk.obstacle.startswith("one position"))
+    assert not rig.facts(ExitWanted)
+
+
+def test_a_price_beyond_the_stop_has_the_book_read(tmp_path):
+    rig = DeskRig(tmp_path, patience=replace(QUICK, resync_seconds=60.0))
+    rig.start()
+    rig.enter()
+    rig.wait(lambda: rig.desk._watched is not None)
+    stop = rig.wire.orders_of("stop")[0]
+    stop.state = "open"  # triggered, and nobody is told
+    rig.desk.on_price(24_949.9)
+    rig.wait(lambda: rig.desk.state.trips[1].exits[0].book_state == "open")
+    assert rig.end()
+
+
+def test_how_long_an_order_took_is_known_even_where_an_update_was_quicker(rig):
+    rig.start()
+    rig.enter()
+    rig.wait(lambda: len(rig.wire.orders_of("stop")) == 1)
+    rig.wait(
+        lambda: (
+            {fact.tag for fact in rig.facts(Acknowledged) if not math.isnan(fact.wire_ms)}
+            == {request.tag for request in rig.wire.placed}
+        )
+    )

@@ -53,6 +53,8 @@ class ModelWire:
         self.cancel_errors: list[BrokerError] = []
         self.read_errors: list[BrokerError] = []
         self.hidden: set[str] = set()
+        self.rejects_markets = False
+        self.stale_positions: list[list[BookPosition]] = []
         self.on_update: Callable[[BookOrder], None] = lambda row: None
         self.placed: list[OrderRequest] = []
         self.worst_overlap = 0
@@ -64,14 +66,16 @@ class ModelWire:
             self.placed.append(request)
             order_id = self.exchange.place(request)
             order = self.exchange.find(order_id)
-            if request.kind != "stop":
+            if request.kind == "market" and self.rejects_markets:
+                order.state = "rejected"
+            elif request.kind != "stop":
                 wanted = self.fills.pop(0) if self.fills else None
                 self.exchange.fill(order, order.remaining if wanted is None else wanted)
             self._look()
             lost = self.lost_answers > 0
             self.lost_answers -= lost
             row = self._row(order)
-        if order.filled:
+        if order.filled or row.state == "rejected":
             self.on_update(row)
         if lost:
             raise OutcomeUnknownError("connection dropped")
@@ -99,6 +103,8 @@ class ModelWire:
 
     def positions(self) -> list[BookPosition]:
         with self.lock:
+            if self.stale_positions:
+                return self.stale_positions.pop(0)
             return list(self.exchange.book().positions or [])
 
     def fill(self, order: ModelOrder, units: int) -> None:
@@ -194,5 +200,5 @@ class DeskRig:
     def rows(self) -> list:
         return read_journal(self.path)
 
-    def facts(self, kind: type | None = None) -> list[Fact]:
-        return [row.fact for row in self.rows() if kind is None or isinstance(row.fact, kind)]
+    def facts(self, *kinds: type) -> list[Fact]:
+        return [row.fact for row in self.rows() if not kinds or isinstance(row.fact, kinds)]
