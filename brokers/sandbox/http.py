@@ -53,11 +53,14 @@ async def as_kite_answers(request: web.Request, handler: Handler) -> web.StreamR
         return await handler(request)
     except ExchangeError as error:
         return error_answer(error)
-    except web.HTTPRedirection:
+    except (web.HTTPRedirection, ConnectionError):
         raise
     except web.HTTPException as error:
         words = "Route not found" if error.status == web.HTTPNotFound.status_code else error.reason
         return error_answer(ExchangeError(error.status, "GeneralException", words))
+    except Exception as error:
+        request.app[VENUE].failure = error
+        raise
 
 
 def _served(route: Route) -> Handler:
@@ -163,7 +166,8 @@ async def _stream(request: web.Request) -> web.StreamResponse:
     venue = request.app[VENUE]
     now = venue.pump()
     for fault in venue.faults.take({"refuse_upgrade"}, now):
-        raise ExchangeError(fault.status or 403, "TokenException", "The sandbox was told to refuse this.")
+        kind = "TokenException" if fault.status == 403 else "NetworkException"
+        raise ExchangeError(fault.status or 403, kind, fault.message)
     query = request.query
     if not venue.session.accepts(query.get("api_key", ""), query.get("access_token", ""), now):
         raise ExchangeError(403, "TokenException", "Incorrect `api_key` or `access_token`.")

@@ -51,8 +51,6 @@ class SandboxServer:
         What goes wrong; add to it at any time.
     port : int
         Where it listens, once it does.
-    failure : BaseException or None
-        What ended it when nothing should have.
 
     Raises
     ------
@@ -65,7 +63,7 @@ class SandboxServer:
         self.faults = FaultBoard(config.seed)
         self.faults.add(*config.faults)
         self.port = 0
-        self.failure: BaseException | None = None
+        self._failure: BaseException | None = None
         self._venue = Venue(config, self.faults)
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
@@ -108,6 +106,11 @@ class SandboxServer:
     def is_token_alive(self) -> bool:
         """Whether the newest access token still lives."""
         return self.ask(lambda _: self._venue.session.is_alive)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What went wrong inside that nobody has asked for; None as it should be."""
+        return self._failure or self._venue.failure
 
     # -- what it is told -------------------------------------------------------------------------
 
@@ -187,8 +190,8 @@ class SandboxServer:
         self.port = listener.getsockname()[1]
         self._listener = listener
         self._thread.start()
-        if not self._is_up.wait(_WAIT_SECONDS) or self.failure is not None:
-            raise BrokerError(f"the sandbox did not start: {self.failure!r}") from self.failure
+        if not self._is_up.wait(_WAIT_SECONDS) or not self._thread.is_alive():
+            raise BrokerError("the sandbox did not start; see the traceback of its thread")
         return self
 
     def __exit__(
@@ -205,10 +208,8 @@ class SandboxServer:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._serve())
-        except BaseException as error:
-            self.failure = error
-            self._is_up.set()
-            raise
+        finally:
+            self._is_up.set()  # nobody is to wait for what has failed
 
     async def _serve(self) -> None:
         app = web.Application(middlewares=[as_kite_answers])
@@ -225,9 +226,9 @@ class SandboxServer:
             done, waiting = await asyncio.wait({pace, end}, return_when=asyncio.FIRST_COMPLETED)
             for task in waiting:
                 task.cancel()
+            if pace in done:
+                self._failure = pace.exception()
             await self._venue.stream.close()
-            for task in done:
-                task.result()
         finally:
             await runner.cleanup()
 

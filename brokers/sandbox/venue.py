@@ -38,11 +38,14 @@ class Venue:
     ----------
     exchange, clock, replay, session, stream, reads, late_rows
         Its parts.
+    failure : Exception or None
+        What a request has run into that is no refusal: a fault of the sandbox.
     """
 
     def __init__(self, config: SandboxConfig, faults: FaultBoard) -> None:
         self.config = config
         self.faults = faults
+        self.failure: Exception | None = None
         self.clock = MarketClock(config.starts_at, config.speed)
         self.exchange = Exchange(config.exchange, config.starts_at)
         for token, frame in config.histories.items():

@@ -494,7 +494,8 @@ def test_a_price_beyond_the_stop_has_the_book_read(tmp_path):
     rig = DeskRig(tmp_path, patience=replace(QUICK, resync_seconds=60.0))
     rig.start()
     rig.enter()
-    rig.wait(lambda: rig.desk._watched is not None)
+    rig.wait(lambda: rig.desk._watched is not None and len(rig.wire.orders_of("stop")) == 1)
+    rig.wait(lambda: rig.desk.state.trips[1].exits[0].book_state == "waiting")
     stop = rig.wire.orders_of("stop")[0]
     stop.state = "open"  # triggered, and nobody is told
     rig.desk.on_price(24_949.9)

@@ -464,9 +464,38 @@ def test_a_port_that_is_taken_is_told(server):
         SandboxServer(config_of(port=server.port)).__enter__()
 
 
-def test_what_fails_inside_is_told_at_the_end():
+def test_what_is_asked_in_the_thread_of_the_exchange_raises_where_it_was_asked():
     def fail(_):
+        raise RuntimeError("my own fault")
+
+    with SandboxServer(config_of()) as server:
+        with pytest.raises(RuntimeError, match="my own fault"):
+            server.ask(fail)
+        assert server.state()
+
+
+def break_it(server: SandboxServer, name: str) -> None:
+    def fail(*_):
         raise RuntimeError("broken inside")
 
-    with pytest.raises(RuntimeError, match="broken inside"), SandboxServer(config_of()) as server:
-        server.ask(fail)
+    server.ask(lambda exchange: setattr(exchange, name, fail))
+
+
+def test_a_market_that_breaks_ends_the_server_and_is_told():
+    server = SandboxServer(config_of(start="now"))
+    server.__enter__()
+    with pytest.raises(RuntimeError, match="broken inside"):
+        break_it(server, "advance")  # already seen on the way out
+    server._thread.join(WAIT)
+    with pytest.raises(BrokerError, match="broken inside"):
+        server.__exit__(None, None, None)
+
+
+def test_a_request_that_breaks_is_told_at_the_end(caplog):
+    server = SandboxServer(config_of())
+    server.__enter__()
+    break_it(server, "profile")
+    assert get(server, "/user/profile").status_code == 500
+    assert "broken inside" in caplog.text
+    with pytest.raises(BrokerError, match="broken inside"):
+        server.__exit__(None, None, None)

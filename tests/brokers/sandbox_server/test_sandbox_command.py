@@ -47,6 +47,7 @@ class Command:
             self.process.communicate()
 
 
+@pytest.mark.slow
 def test_a_program_can_use_what_the_first_line_says():
     with Command("--day", "2026-09-24", "--clock-start", "09:20", "--speed", "100") as command:
         told = command.told
@@ -74,6 +75,7 @@ def test_a_program_can_use_what_the_first_line_says():
     assert told["access_token"] not in said
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_an_ordinary_end():
     with Command("--start", "manual", "--access-token", "mine") as command:
         answer = requests.get(command.told["api_root"] + "/sandbox/state", timeout=WAIT).json()["data"]
@@ -84,6 +86,7 @@ def test_ctrl_c_is_an_ordinary_end():
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_it_ends_with_its_parent_where_asked_and_reads_faults_from_a_file(tmp_path):
     path = tmp_path / "faults.json"
     path.write_text('[{"kind": "refuse", "route": "GET /orders"}]', encoding="utf-8")
