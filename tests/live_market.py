@@ -7,8 +7,13 @@ stop nor a target of the wide distances used here is ever reached.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import math
+import os
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +38,7 @@ PRICE = 25_000.0
 WAIT = 60.0
 """Seconds that a test waits for what has to happen."""
 
+_ROOT = Path(__file__).resolve().parents[1]
 _CALENDAR = TradingCalendar()
 _HISTORY_SESSIONS = 5
 _SECONDS_BETWEEN_PRINTS = 5
@@ -61,10 +67,7 @@ def price_at(moment: dt.datetime) -> float:
 def prints(first: str, last: str, lot: int) -> list[MarketTrade]:
     """Return a print every few seconds from ``first`` up to, but without, ``last``."""
     moments = pd.date_range(at(first), at(last), freq=f"{_SECONDS_BETWEEN_PRINTS}s", inclusive="left")
-    return [
-        MarketTrade(moment.to_pydatetime(), price_at(moment), lot, 1_000_000.0)
-        for moment in moments
-    ]
+    return [MarketTrade(moment.to_pydatetime(), price_at(moment), lot, 1_000_000.0) for moment in moments]
 
 
 def history() -> pd.DataFrame:
@@ -179,6 +182,54 @@ class Account(NamedTuple):
             and order["status"] == "TRIGGER PENDING"
             and side * order["pending_quantity"] == -self.position
         )
+
+
+class Program:
+    """``run_live.py`` in a process of its own; ``lines`` are what it has told so far."""
+
+    def __init__(self, folder, *arguments):
+        environment = {
+            **os.environ, "HOME": str(folder), "KITE_API_KEY": "sandbox", "KITE_ACCESS_TOKEN": TOKEN,
+            "PYTHONUNBUFFERED": "1",
+        }  # fmt: skip
+        self.process = subprocess.Popen(
+            [sys.executable, str(_ROOT / "run_live.py"), *map(str, arguments)],
+            cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        self.lines = []
+        self.complaints = []
+        self._readers = [
+            threading.Thread(target=lambda: self.lines.extend(self.process.stdout)),
+            threading.Thread(target=lambda: self.complaints.extend(self.process.stderr)),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def has_told(self, words):
+        return any(words in line for line in list(self.lines))
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def end(self):
+        code = self.process.wait(WAIT)
+        for reader in self._readers:
+            reader.join()
+        return code
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.end()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+    def __repr__(self):
+        return "".join([*self.lines[-15:], *self.complaints])
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = WAIT) -> None:

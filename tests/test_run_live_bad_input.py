@@ -210,7 +210,8 @@ def test_a_path_that_kite_does_not_have(market, refuse):
 
 
 @pytest.mark.parametrize(
-    "address", ["kite.zerodha.com", "http://api.kite.trade", "ftp://127.0.0.1", "https://", "http://127.0.0.1:http"]
+    "address",
+    ["kite.zerodha.com", "http://api.kite.trade", "ftp://127.0.0.1", "https://", "http://127.0.0.1:http"],
 )
 def test_an_address_that_is_none(capsys, address):
     assert run_at(address) == 2

@@ -8,24 +8,17 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
-import threading
 import time
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
-from brokers.__main__ import main as brokers
-from brokers.desk.journal_file import JournalFile, read_journal
+from brokers.desk.journal_file import read_journal
 from brokers.desk.state import DeskState
 from brokers.instance_lock import InstanceLock
 from brokers.sandbox.faults import Fault
-from feeds.clock import WallClock
-from tests.live_market import DAY, HOLD, TOKEN, WAIT, Market, day_config, wait_until
+from tests.live_market import HOLD, TOKEN, WAIT, Market, Program, day_config, wait_until
 
-ROOT = Path(__file__).resolve().parents[1]
 FILES = {"bars.csv", "decisions.csv", "fills.csv", "orders.csv", "trades.csv", "summary.json", "report.html"}
 SLOWLY = 120.0
 """Times real speed: a bar takes a second and a half, so that a signal finds the position it is meant for."""
@@ -37,54 +30,6 @@ pytestmark = pytest.mark.slow
 def market():
     with Market(day_config(speed=SLOWLY)) as market:
         yield market
-
-
-class Program:
-    """``run_live.py`` in a process of its own; ``lines`` are what it has told so far."""
-
-    def __init__(self, folder, *arguments):
-        environment = {
-            **os.environ, "HOME": str(folder), "KITE_API_KEY": "sandbox", "KITE_ACCESS_TOKEN": TOKEN,
-            "PYTHONUNBUFFERED": "1",
-        }  # fmt: skip
-        self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "run_live.py"), *map(str, arguments)],
-            cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
-        self.lines = []
-        self.complaints = []
-        self._readers = [
-            threading.Thread(target=lambda: self.lines.extend(self.process.stdout)),
-            threading.Thread(target=lambda: self.complaints.extend(self.process.stderr)),
-        ]
-        for reader in self._readers:
-            reader.start()
-
-    def has_told(self, words):
-        return any(words in line for line in list(self.lines))
-
-    def send(self, number):
-        self.process.send_signal(number)
-
-    def end(self):
-        code = self.process.wait(WAIT)
-        for reader in self._readers:
-            reader.join()
-        return code
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        self.end()
-        self.process.stdout.close()
-        self.process.stderr.close()
-
-    def __repr__(self):
-        return "".join([*self.lines[-15:], *self.complaints])
 
 
 @pytest.fixture
@@ -223,7 +168,9 @@ def test_a_position_goes_on_after_a_restart(market, trading, tmp_path, number):
     held = market.account().position
     with trading(*keep, until=lambda: True) as program:
         goes_on(program)
-        wait_until(lambda: program.has_told(" long ") or program.has_told(" short "), "a bar with the position")
+        wait_until(
+            lambda: program.has_told(" long ") or program.has_told(" short "), "a bar with the position"
+        )
         program.send(signal.SIGTERM)
         assert program.end() == 0, program
         assert program.complaints == []
@@ -237,7 +184,9 @@ def test_a_position_goes_on_after_a_restart(market, trading, tmp_path, number):
     assert market.placed == 3, "an entry, its stop, and the exit, over three processes"
     assert len(rows_of(folder / "fills.csv")) == 2
     summary = json.loads((folder / "summary.json").read_text())
-    assert summary["data"]["starting_cash"] == 1_000_000.0, "that of the day, not what was free at the restart"
+    assert summary["data"]["starting_cash"] == 1_000_000.0, (
+        "that of the day, not what was free at the restart"
+    )
 
 
 def test_a_restart_when_the_position_blocks_all_that_is_free(tmp_path):
@@ -247,7 +196,9 @@ def test_a_restart_when_the_position_blocks_all_that_is_free(tmp_path):
         arguments = [*market.arguments(folder), *HOLD, "--set", "strategy.fixed_units=65",
                      "--set", "risk.max_margin_percent=null"]  # fmt: skip
         with Program(tmp_path, *arguments) as program:
-            wait_until(lambda: market.account().is_protected or program.process.poll() is not None, "it holds")
+            wait_until(
+                lambda: market.account().is_protected or program.process.poll() is not None, "it holds"
+            )
             program.send(signal.SIGKILL)
             program.end()
         assert market.account().is_protected
@@ -286,9 +237,7 @@ def test_a_signal_before_the_day_has_begun(market, tmp_path):
 
 def test_a_signal_while_the_entry_fills_in_parts(tmp_path):
     """Between the first fill and the last: what is held ends flat, what was still to come is cancelled."""
-    config = day_config(
-        speed=30.0, exchange={"partial_fill_probability": 1.0, "cash": 1e7, "seed": 5}
-    )
+    config = day_config(speed=30.0, exchange={"partial_fill_probability": 1.0, "cash": 1e7, "seed": 5})
     with Market(config) as market:
         folder = tmp_path / "run"
         arguments = [*market.arguments(folder), *HOLD, "--set", "strategy.fixed_units=650"]  # fmt: skip

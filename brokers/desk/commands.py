@@ -6,19 +6,26 @@ Neither sends anything or writes to the journal.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brokers.desk.facts import Fact
 from brokers.desk.journal_file import read_journal
-from brokers.desk.plan import plan
+from brokers.desk.plan import Action, plan
 from brokers.desk.state import DeskState
 from brokers.desk.strangers import difference_of, judge_account
+from brokers.kite.commands import guarded, settings_parser
 from brokers.reconcile import Book, never_sent, reconcile
-from feeds.clock import WallClock
+from feeds.clock import IST, WallClock
 from feeds.errors import DataError
 from feeds.log import NullLog
-from feeds.secrets import load_secrets
 from feeds.show import print_line, print_table
+
+if TYPE_CHECKING:
+    from brokers.kite.command_settings import CommandSettings
+    from brokers.kite.settings import KiteSettings
+    from feeds.secrets import Secrets
 
 __all__ = ["add_parsers"]
 
@@ -29,18 +36,25 @@ def add_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     journal.set_defaults(run=_show_journal)
     check = subparsers.add_parser(
         "reconcile",
+        parents=[settings_parser()],
         help="a journal against the account: what differs and what a start would do; sends nothing",
     )
-    check.set_defaults(run=_show_reconciliation)
-    check.add_argument("--settings", type=Path, help="settings file (default: settings.yaml here)")
+    check.set_defaults(run=guarded(_show_reconciliation))
     for parser in (journal, check):
-        parser.add_argument("--run", type=Path, required=True, dest="folder", help="folder of the live day")
+        parser.add_argument(
+            "--run", type=Path, required=True, metavar="DIR", dest="folder", help="folder of the live day"
+        )
 
 
 def _show_journal(options: argparse.Namespace) -> int:
     rows = read_journal(options.folder / "journal.sqlite")
     table = [
-        (str(row.sequence), f"{row.time:%H:%M:%S}", type(row.fact).__name__, _fields(row.fact))
+        (
+            str(row.sequence),
+            f"{row.time.astimezone(IST):%H:%M:%S}",
+            type(row.fact).__name__,
+            _fields(row.fact),
+        )
         for row in rows
     ]
     print_table(f"{options.folder}: {len(rows)} facts", (">no", "time", "fact", "says"), table)
@@ -49,7 +63,7 @@ def _show_journal(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show_reconciliation(options: argparse.Namespace) -> int:
+def _show_reconciliation(options: argparse.Namespace, settings: CommandSettings, secrets: Secrets) -> None:
     rows = read_journal(options.folder / "journal.sqlite")
     state = DeskState(row.fact for row in rows)
     opened = state.opened
@@ -57,7 +71,7 @@ def _show_reconciliation(options: argparse.Namespace) -> int:
         raise DataError(
             f"the journal in {options.folder} is empty, expected that of a live day; give its folder"
         )
-    book = _read_book(options.settings, opened.symbol)
+    book = _read_book(settings.broker.kite, secrets, opened.symbol)
     facts = [*never_sent(state), *reconcile(state, book, lambda *_: 0.0)]
     for fact in facts:
         state.apply(fact)
@@ -68,33 +82,31 @@ def _show_reconciliation(options: argparse.Namespace) -> int:
         "what the account adds to the journal", ("fact", "says"),
         [(type(fact).__name__, _fields(fact)) for fact in found] or [("nothing", "they agree")],
     )  # fmt: skip
-    actions = plan(state, largest_order=float("inf"))
+    # A start finds that the moment of an entry that still works has passed
+    stale = {order.tag for order in state.orders.values() if order.intent.role == "entry" and not order.over}
+    actions = plan(state, impatient=stale, largest_order=float("inf"))
     print_table(
         "what a start would do", ("action", "on"),
-        [(type(action).__name__, str(action._asdict())) for action in actions] or [("nothing", "")],
+        [(type(action).__name__, _fields(action)) for action in actions] or [("nothing", "")],
     )  # fmt: skip
-    return 0
 
 
-def _read_book(settings_file: Path | None, symbol: str) -> Book:
+def _read_book(kite: KiteSettings, secrets: Secrets, symbol: str) -> Book:
     # The client takes a second to import, and the other commands need none
     from brokers.kite.client import KiteClient
-    from brokers.kite.command_settings import read_settings
-    from brokers.kite.instruments import find_future
+    from brokers.kite.instruments import Instrument
     from brokers.kite.session import find_session
     from brokers.kite.wire import KiteWire
 
-    settings = read_settings(settings_file)
-    kite, secrets = settings.broker.kite, load_secrets()
     session = find_session(kite, secrets, WallClock())
     client = KiteClient(kite, session.api_key, session.access_token, NullLog())
     try:
-        instrument = find_future(client.instruments("NFO"), settings.market.instrument, None)
-        wire = KiteWire(client, instrument._replace(symbol=symbol), kite)
+        # For reading, the symbol is all that has to be known of it
+        wire = KiteWire(client, Instrument(0, symbol, "NFO", dt.date.max, 1, 0.05), kite)
         return Book(wire.orders(), wire.trades(), wire.positions())
     finally:
         client.close()
 
 
-def _fields(fact: Fact) -> str:
-    return ", ".join(f"{name}={value}" for name, value in fact._asdict().items() if value != "")
+def _fields(row: Fact | Action) -> str:
+    return ", ".join(f"{name}={value}" for name, value in row._asdict().items() if value != "")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from brokers.kite.client import KiteClient
     from brokers.kite.command_settings import CommandSettings
 
-__all__ = ["add_parsers"]
+__all__ = ["add_parsers", "guarded", "settings_parser"]
 
 _EXCHANGE = "NFO"
 _WHERE = "it is shown where you made the app, at https://developers.kite.trade"
@@ -27,14 +27,7 @@ _WHERE = "it is shown where you made the app, at https://developers.kite.trade"
 
 def add_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands; each sets ``run``, which takes the options and returns the exit code."""
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--settings", type=Path, metavar="FILE", help="settings file; the project's own if not given"
-    )
-    common.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides",
-        help="one setting, on top of the file; may be given again",
-    )  # fmt: skip
+    common = settings_parser()
     login = subparsers.add_parser(
         "login",
         parents=[common],
@@ -48,21 +41,34 @@ def add_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     login.add_argument(
         "--timeout-seconds", type=float, default=300.0, metavar="N", help="how long to wait for the browser"
     )
-    login.set_defaults(run=_guarded(_login))
+    login.set_defaults(run=guarded(_login))
     account = subparsers.add_parser(
         "account", parents=[common], help="who is logged in, funds, positions and orders of today"
     )
-    account.set_defaults(run=_guarded(_account))
+    account.set_defaults(run=guarded(_account))
     instruments = subparsers.add_parser(
         "instruments", parents=[common], help="the futures of the underlying, nearest expiry first"
     )
     instruments.add_argument(
         "--underlying", metavar="NAME", help="index, such as NIFTY; market.instrument if not given"
     )
-    instruments.set_defaults(run=_guarded(_instruments))
+    instruments.set_defaults(run=guarded(_instruments))
 
 
-def _guarded(
+def settings_parser() -> argparse.ArgumentParser:
+    """Return a parent parser with ``--settings`` and ``--set``."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--settings", type=Path, metavar="FILE", help="settings file; the project's own if not given"
+    )
+    common.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides",
+        help="one setting, on top of the file; may be given again",
+    )  # fmt: skip
+    return common
+
+
+def guarded(
     command: Callable[[argparse.Namespace, CommandSettings, Secrets], None],
 ) -> Callable[[argparse.Namespace], int]:
     """Give a command its settings and secrets, and keep secrets out of what it complains of."""

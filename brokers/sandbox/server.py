@@ -128,8 +128,8 @@ class SandboxServer:
             try:
                 return work(self._venue.exchange)
             finally:
-                self._venue.pump()
                 self._venue.wake()
+                self._venue.pump()
 
         return self._call(run)
 

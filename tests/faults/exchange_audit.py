@@ -131,14 +131,14 @@ def _snapshot(exchange: Exchange) -> Snapshot:
 
 
 def running_market(
-    seed: int, *, swing: float, seconds: int = 900, first_order: int = 1, **exchange: Any
+    seed: int, *, swing: float = 0.0, minutes: int = 40, every: int = 1, **exchange: Any
 ) -> SandboxConfig:
-    """Return a day that runs from 10:00 on with a print each second, on a seeded walk."""
+    """Return a day that runs from 10:00 on with a print every few seconds, on a seeded walk."""
     walk = Random(seed)
     price, prints = PRICE, [MarketTrade(at("09:59"), PRICE, NEAR.lot, 0.0)]
-    for second in range(seconds):
-        price = round(round((price + walk.gauss(0.0, swing)) / NEAR.tick) * NEAR.tick, 2) if swing else PRICE
+    for second in range(0, 60 * minutes, every):
+        price = round(round((price + walk.gauss(0.0, swing)) / NEAR.tick) * NEAR.tick, 2)
         minute, rest = divmod(second, 60)
         prints.append(MarketTrade(at(f"10:{minute:02d}:{rest:02d}"), price, NEAR.lot, 0.0))
-    rules = {"cash": 1e8, "seed": seed, "first_order_number": first_order, **exchange}
+    rules = {"cash": 1e8, "seed": seed, **exchange}
     return config_of(prints, exchange=rules, start="now", clock_start=at("10:00"), speed=SPEED, seed=seed)

@@ -101,6 +101,14 @@ class LiveRig:
     def is_flat(self) -> bool:
         return bool(self.desk.state.trips) and not self.desk.state.active_trips
 
+    @property
+    def is_held(self) -> bool:
+        """Whether stops rest for exactly what is held, and nothing else works."""
+        orders = self.desk.state.orders.values()
+        resting = sum(order.exposure for order in orders if order.book_state == "waiting")
+        held = abs(self.desk.state.position)
+        return 0 < held == resting == sum(order.exposure for order in orders)
+
     def end(self, *, flatten: bool) -> bool:
         done = self.account.shut_down(flatten=flatten, reason="end")
         self.store.close()

@@ -12,7 +12,6 @@ from brokers.desk.facts import Intent
 from brokers.desk.journal_file import read_journal
 from brokers.kite.token_store import StoredToken, save_token, token_end
 from brokers.sandbox.faults import Fault
-from brokers.sandbox.login_session import LoginSession
 from feeds.clock import WallClock
 from run_live import main
 from strategies import live_day
@@ -37,17 +36,17 @@ def environment(tmp_path, monkeypatch):
 class Counted(Market):
     """A market that counts every request, and every try to open a stream."""
 
-    def __init__(self, config, monkeypatch):
+    def __init__(self, config):
         super().__init__(config)
         self.upgrades = 0
         (self._requests,) = self.faults.add(Fault(kind="delay", seconds=0.0, count=None, route="*"))
-        accepts = LoginSession.accepts
+        take = self.faults.take
 
-        def counted(session, *credentials):
-            self.upgrades += 1
-            return accepts(session, *credentials)
+        def counted(kinds, now, **opportunity):
+            self.upgrades += "refuse_upgrade" in kinds
+            return take(kinds, now, **opportunity)
 
-        monkeypatch.setattr(LoginSession, "accepts", counted)
+        self.faults.take = counted
 
     @property
     def requests(self):
@@ -82,8 +81,8 @@ def roles(folder):
     return [row.fact.role for row in read_journal(folder / "journal.sqlite") if isinstance(row.fact, Intent)]
 
 
-def test_the_square_off_waits_for_the_login_and_then_happens(tmp_path, monkeypatch, trade):
-    with Counted(day_config(speed=SPEED), monkeypatch) as market, trade(market) as day:
+def test_the_square_off_waits_for_the_login_and_then_happens(tmp_path, trade):
+    with Counted(day_config(speed=SPEED)) as market, trade(market) as day:
         wait_until(lambda: market.account().is_protected, "there is a position with its stop")
         market.kill_token()
         day.wait_for("session_dead")
@@ -104,8 +103,8 @@ def test_the_square_off_waits_for_the_login_and_then_happens(tmp_path, monkeypat
     assert len(day.told("login_found")) == 1
 
 
-def test_a_login_elsewhere_takes_the_stream_away_and_is_found(tmp_path, monkeypatch, trade):
-    with Counted(day_config(speed=SPEED), monkeypatch) as market, trade(market) as day:
+def test_a_login_elsewhere_takes_the_stream_away_and_is_found(tmp_path, trade):
+    with Counted(day_config(speed=SPEED)) as market, trade(market) as day:
         wait_until(lambda: market.account().is_protected, "there is a position with its stop")
         token = market.log_in(tmp_path / "token.json")
         market.faults.add(Fault(kind="reset"))
@@ -122,8 +121,8 @@ def test_a_login_elsewhere_takes_the_stream_away_and_is_found(tmp_path, monkeypa
     assert TOKEN not in log
 
 
-def test_without_a_token_nothing_is_asked_and_the_stream_is_not_tried_again(tmp_path, monkeypatch, trade):
-    with Counted(day_config(speed=SPEED), monkeypatch) as market, trade(market) as day:
+def test_without_a_token_nothing_is_asked_and_the_stream_is_not_tried_again(tmp_path, trade):
+    with Counted(day_config(speed=SPEED)) as market, trade(market) as day:
         wait_until(lambda: market.account().is_protected, "there is a position with its stop")
         market.kill_token()
         market.faults.add(Fault(kind="reset"))

@@ -102,6 +102,7 @@ def test_a_line_of_the_other_form_is_named(tmp_path):
     ("name", "content"),
     [("none.csv", None), ("text.csv.gz", b"20221101"), ("cut.csv.gz", gzip.compress(b"x" * 5000)[:20]),
      ("binary.csv", b"\xff\xfe\x00")],
+    ids=["absent", "not zipped", "cut off", "binary"],
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content):
     if content is not None:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from brokers.desk.facts import EntryDenied, TripClosed
+from brokers.desk.facts import (
+    Acknowledged,
+    DayOpened,
+    EntryDecided,
+    EntryDenied,
+    ExitWanted,
+    Filled,
+    Intent,
+    Sent,
+    TakenOver,
+    TripClosed,
+)
+from brokers.desk.journal_file import JournalRow
 from brokers.desk.ledger import Ledger
 from brokers.journal import Journal
+from brokers.risk.daily_loss import DailyLoss
 from brokers.risk.gate import RiskGate
 from tests.brokers.desk.exchange_model import TIME
 from tests.brokers.desk.wire_model import LOT, DeskRig
@@ -63,3 +78,46 @@ def test_reading_in_two_parts_gives_the_same(rows, cut):
     assert parts_gate.state == gate.state
     assert parts_journal.fills == journal.fills
     assert parts_journal.events == journal.events
+
+
+def rows_of(*facts):
+    return [JournalRow(number, TIME, fact) for number, fact in enumerate(facts, start=1)]
+
+
+def a_trip(*then):
+    signal = TIME.replace(tzinfo=None)
+    return rows_of(
+        DayOpened(TIME.date(), "X", "MIS", 1e6, "mutest0000"),
+        EntryDecided(1, LOT, 25_000.0, 24_950.0, 25_075.0, signal, 0.6),
+        Intent("a", 1, "entry", LOT, "market", 0.0, 25_000.0),
+        Sent("a"),
+        Acknowledged("a", "1"),
+        Filled("a", "t1", LOT, 25_000.0, TIME, 20.0),
+        *then,
+    )
+
+
+def test_a_limit_that_flattened_ends_the_day_after_a_restart_too():
+    journal, gate = Journal(), RiskGate([DailyLoss(2.0, None)], 0.0)
+    ledger = Ledger(journal, gate, "NIFTY")
+    for row in a_trip(ExitWanted(1, "daily_loss", "2 percent are lost")):
+        ledger.apply(row)
+    assert (gate.state.halted_by, gate.state.halted) == ("daily_loss", "2 percent are lost")
+
+
+def test_an_exit_for_another_reason_ends_no_day():
+    _, _, gate = booked(a_trip(ExitWanted(1, "square_off")))
+    assert gate.state.halted_by == ""
+
+
+def test_units_that_somebody_else_closed_are_let_go_without_a_profit_of_ours():
+    ledger, journal, gate = booked(a_trip(TakenOver(1, LOT, 0), TripClosed(1, math.nan)))
+    assert (ledger.position.size, gate.state.open_size) == (0, 0)
+    assert ledger.cash == 1e6 - 20.0
+    assert gate.state.consecutive_losses == 0
+    assert len(journal.fills) == 1  # the trade stays open in the report: what it earned is not known
+
+
+def test_how_long_an_order_took_makes_no_second_event():
+    _, journal, _ = booked(a_trip(Acknowledged("a", "1", 3.0, 4.0)))
+    assert [event.state for event in journal.events].count("accepted") == 1

@@ -1,0 +1,210 @@
+"""Live a part of a trading day in a process that is killed at one step of its journal.
+
+Run as a process of its own, because it forks: everything is imported once, each life is a fork. Reads lives as
+lines of JSON (:class:`Life`), answers each with a line: ``killed``, ``done`` or ``failed``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from brokers.desk.facts import (
+    Acknowledged,
+    CancelSent,
+    DayOpened,
+    EntryDecided,
+    ExitWanted,
+    Fact,
+    Filled,
+    Intent,
+    OrderSeen,
+    Sent,
+    TripClosed,
+)
+from brokers.desk.journal_file import JournalFile, JournalRow
+from brokers.desk.state import DeskState
+from brokers.kite.wire import KiteWire
+from brokers.wire import OrderRequest
+from tests.faults.live_rig import Address, LiveRig
+
+LOTS, POINTS = 3, 200.0
+LONGEST_LIFE_SECONDS = 100
+
+_OF_TRIP: dict[type, str] = {
+    DayOpened: "opened", EntryDecided: "decided", ExitWanted: "exit wanted", TripClosed: "closed",
+}  # fmt: skip
+_OF_ORDER: dict[type, str] = {
+    Intent: "intended", Sent: "sent", Acknowledged: "acknowledged", CancelSent: "cancel sent",
+}  # fmt: skip
+
+
+class Life(NamedTuple):
+    """What one process does, and when it is killed.
+
+    ``step`` is a name of :func:`step_of`, ``write`` the number of an append to the journal; neither: it is not
+    killed. ``phase`` is ``before`` the step is on the disk, ``after`` that and before anything is done about
+    it, or ``acted``: the request was answered, but nothing more was written.
+    """
+
+    folder: str
+    address: tuple[str, str]
+    script: str
+    side: int
+    step: str = ""
+    write: int = 0
+    phase: str = "after"
+
+
+class Killer:
+    """Kills its process at one append to the journal."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        self._state: DeskState | None = None
+        self._writes = 0
+        self._fatal_tags: set[str] = set()
+        self._append, self._place, self._cancel = JournalFile.append, KiteWire.place, KiteWire.cancel
+
+    def install(self) -> None:
+        killer = self
+        JournalFile.append = lambda journal, facts: killer.append(journal, facts)
+        KiteWire.place = lambda wire, request: killer.place(wire, request)
+        KiteWire.cancel = lambda wire, order_id: killer.cancel(wire, order_id)
+
+    def append(self, journal: JournalFile, facts: Iterable[Fact]) -> list[JournalRow]:
+        if self._state is None:
+            self._state = DeskState(row.fact for row in journal.rows())
+        facts, fatal = list(facts), False
+        self._writes += 1
+        for fact in facts:
+            self._state.apply(fact)
+            if self._is_fatal(fact):
+                fatal = True
+                self._fatal_tags.add(getattr(fact, "tag", ""))
+        phase = self._life.phase
+        if fatal and phase == "before":
+            die()
+        rows = self._append(journal, facts)
+        if fatal and phase == "after":
+            die()
+        return rows
+
+    def place(self, wire: KiteWire, request: OrderRequest) -> str:
+        try:
+            return self._place(wire, request)
+        finally:
+            if self._life.phase == "acted" and request.tag in self._fatal_tags:
+                die()
+
+    def cancel(self, wire: KiteWire, order_id: str) -> None:
+        try:
+            self._cancel(wire, order_id)
+        finally:
+            order = self._state.order_of(order_id) if self._state else None
+            if self._life.phase == "acted" and order is not None and order.tag in self._fatal_tags:
+                die()
+
+    def _is_fatal(self, fact: Fact) -> bool:
+        assert self._state is not None
+        if self._life.write:
+            return self._writes == self._life.write
+        return bool(self._life.step) and step_of(fact, self._state) == self._life.step
+
+
+def step_of(fact: Fact, state: DeskState) -> str:
+    """Return what a fact that was just applied is called here; empty for what nobody is killed at."""
+    if type(fact) in _OF_TRIP:
+        return _OF_TRIP[type(fact)]
+    order = state.orders.get(getattr(fact, "tag", ""))
+    if order is None:
+        return ""
+    role = order.intent.role if order.intent.role in ("entry", "stop") else "exit"
+    if type(fact) in _OF_ORDER:
+        return f"{role} {_OF_ORDER[type(fact)]}"
+    match fact:
+        case Filled():
+            return f"{role} {'filled' if order.booked == abs(order.intent.size) else 'partial'}"
+        case OrderSeen(state="waiting"):
+            return "stop placed"
+        case OrderSeen(state="cancelled"):
+            return f"{role} cancelled"
+    return ""
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def live(life: Life) -> None:
+    """Recover, enter if that was never decided, and play the script to its end."""
+    Killer(life).install()
+    rig = LiveRig(Address(*life.address), Path(life.folder))
+    rig.start()
+    if not rig.desk.state.trips:
+        rig.enter(life.side, LOTS, stop_points=POINTS, target_points=POINTS)
+    assert rig.wait(lambda: rig.is_flat or rig.is_held or has_to_leave(rig)), rig.account.open_position
+    if life.script == "keep":
+        assert rig.end(flatten=False), rig.account.open_position
+        return
+    decided = rig.desk.state.trips[1].decided
+    if life.script == "target":
+        rig.desk.on_price(decided.target_price)
+    elif life.script == "stop":
+        while not rig.wait(lambda: rig.is_flat, 0.3):
+            print_at(life.address[0], decided.stop_price - life.side)
+    elif life.script == "square_off":
+        rig.desk.leave("square_off")
+    assert rig.wait(lambda: rig.is_flat), rig.account.open_position
+    assert rig.end(flatten=True), rig.account.open_position
+
+
+def has_to_leave(rig: LiveRig) -> bool:
+    trips = rig.desk.state.trips
+    return bool(trips) and bool(trips[1].exit_reason)
+
+
+def print_at(api_root: str, price: float) -> None:
+    body = json.dumps({"price": price}).encode()
+    headers = {"Content-Type": "application/json"}
+    urllib.request.urlopen(  # noqa: S310 # the sandbox's own address
+        urllib.request.Request(f"{api_root}/sandbox/trade", body, headers), timeout=10  # noqa: S310
+    ).close()
+
+
+def fork(life: Life) -> str:
+    child = os.fork()
+    if not child:
+        signal.alarm(LONGEST_LIFE_SECONDS)
+        code = 1
+        try:
+            live(life)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+            raise
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return "killed" if os.WTERMSIG(status) == signal.SIGKILL else "failed"
+    return "failed" if os.WEXITSTATUS(status) else "done"
+
+
+def main() -> None:
+    for line in sys.stdin:
+        fields: dict[str, Any] = json.loads(line)
+        sys.stdout.write(fork(Life(**fields)) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""A live day whose process is killed at each step of its journal, again at a later one, and started anew."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import queue
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import pytest
+
+from brokers.desk.journal_file import read_journal
+from brokers.sandbox.faults import Fault
+from brokers.sandbox.server import SandboxServer
+from tests.faults.exchange_audit import Audit, running_market
+from tests.faults.killed_desk import Life
+
+ROOT = Path(__file__).resolve().parents[2]
+LIVES_AT_ONCE = 4
+
+ENTRY = (
+    "opened", "decided", "entry sent", "entry acknowledged", "entry partial", "entry filled", "stop intended",
+    "stop sent", "stop acknowledged", "stop placed",
+)  # fmt: skip
+EXIT = (
+    "exit wanted", "stop cancel sent", "stop cancelled", "exit intended", "exit sent", "exit acknowledged",
+    "exit partial", "exit filled", "closed",
+)  # fmt: skip
+CHASE = ("exit cancel sent", "exit cancelled")
+SECOND_KILLS = tuple(itertools.product((1, 2, 3, 5, 8), ("before", "after", "acted")))
+
+
+class Case(NamedTuple):
+    """A script, the step of the first kill, and the write of the second."""
+
+    number: int
+    script: str
+    step: str
+    phase: str
+    sparse: bool = False
+
+    @property
+    def second(self) -> tuple[int, str]:
+        return SECOND_KILLS[(7 * self.number) % len(SECOND_KILLS)]
+
+
+def cases(script: str, steps: tuple[str, ...], *, first: int = 0, sparse: bool = False) -> list[Case]:
+    found = []
+    for step in steps:
+        sends = step.endswith("sent")
+        for phase in ("before", "after", "acted") if sends else ("before", "after"):
+            found.append(Case(first + len(found), script, step, phase, sparse))
+    return found
+
+
+class Nursery:
+    """A process that forks lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.errors = folder / "errors.txt"
+        with self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.killed_desk"], cwd=ROOT, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=errors, text=True,
+            )  # fmt: skip
+
+    def live(self, life: Life) -> str:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(life._asdict()) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().strip()
+        assert answer in ("killed", "done"), f"{life}: {answer or 'no answer'}\n{self.errors.read_text()[-3000:]}"
+        return answer
+
+    def close(self) -> None:
+        self.process.communicate()
+        assert self.process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def nurseries(tmp_path_factory):
+    with ExitStack() as stack:
+        free: queue.SimpleQueue[Nursery] = queue.SimpleQueue()
+        for _ in range(LIVES_AT_ONCE):
+            nursery = Nursery(tmp_path_factory.mktemp("nursery"))
+            stack.callback(nursery.close)
+            free.put(nursery)
+        yield free
+
+
+@contextmanager
+def one_of(nurseries: queue.SimpleQueue[Nursery]) -> Iterator[Nursery]:
+    nursery = nurseries.get()
+    try:
+        yield nursery
+    finally:
+        nurseries.put(nursery)
+
+
+def run_all(nurseries: queue.SimpleQueue[Nursery], found: list[Case], folder: Path) -> None:
+    def run(case: Case) -> int:
+        with one_of(nurseries) as nursery:
+            return play(nursery, case, folder / f"{case.number}")
+
+    with ThreadPoolExecutor(LIVES_AT_ONCE) as pool:
+        kills = list(pool.map(run, found))
+    assert sum(kills) >= 1.5 * len(found)  # most second kills happen, too
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, 46, 23))
+def test_killed_at_each_step_of_a_day_that_ends_flat(nurseries, tmp_path, first):
+    run_all(nurseries, cases("square_off", ENTRY + EXIT)[first : first + 23], tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_at_each_step_of_an_entry_that_is_kept(nurseries, tmp_path):
+    run_all(nurseries, cases("keep", ENTRY, first=100), tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_while_a_target_is_taken(nurseries, tmp_path):
+    run_all(nurseries, cases("target", EXIT[:6] + CHASE, first=200), tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_while_a_stop_is_hit(nurseries, tmp_path):
+    run_all(nurseries, cases("stop", ("stop partial", "stop filled", "closed"), first=300), tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_while_orders_that_rest_are_taken_back(nurseries, tmp_path):
+    steps = ("entry cancel sent", "entry cancelled", *CHASE)
+    run_all(nurseries, cases("square_off", steps, first=400, sparse=True), tmp_path)
+
+
+def play(nursery: Nursery, case: Case, folder: Path) -> int:
+    try:
+        return live_four_times(nursery, case, folder)
+    except AssertionError as error:
+        facts = "\n".join(rows_of(folder))
+        raise AssertionError(f"{case}, second {case.second}: {error}\n{facts}") from error
+
+
+def live_four_times(nursery: Nursery, case: Case, folder: Path) -> int:
+    draw = Random(case.number)
+    side = draw.choice([1, -1])
+    market = (
+        running_market(case.number, every=30, partial_fill_probability=1.0, idle_fill_ms=float("inf"))
+        if case.sparse
+        else running_market(case.number, partial_fill_probability=1.0)
+    )
+    with SandboxServer(market) as server:
+        audit = Audit(server, side)
+        server.faults.add(Fault(kind="late_row", probability=0.3, seconds=0.4, count=None))
+        server.faults.add(Fault(kind="lost_answer", probability=0.2, count=None))
+        server.faults.add(Fault(kind="drop_event", probability=draw.choice([0.0, 0.5]), count=None))
+        life = Life(str(folder), (server.api_root, server.ticker_root), case.script, side)
+        assert nursery.live(life._replace(step=case.step, phase=case.phase)) == "killed"
+        write, phase = case.second
+        second = nursery.live(life._replace(write=write, phase=phase))
+        assert nursery.live(life) == "done"
+
+        held = audit.check_end(folder)
+        assert case.script == "keep" or not held.position
+        audit.check_journal_agrees(folder)
+        rows, orders = rows_of(folder), held.orders
+        assert nursery.live(life._replace(script="keep")) == "done"
+        assert rows_of(folder) == rows
+        assert [row["order_id"] for row in audit.snapshot().orders] == [row["order_id"] for row in orders]
+        assert [row["status"] for row in audit.snapshot().orders] == [row["status"] for row in orders]
+    return 1 + (second == "killed")
+
+
+def rows_of(folder: Path) -> list[str]:
+    """Return the rows as text: a NaN is not equal to itself."""
+    return [str(row) for row in read_journal(folder / "journal.sqlite")]
