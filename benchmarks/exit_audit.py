@@ -1,11 +1,14 @@
-"""A look over the sandbox exchange's shoulder: do its working exits ever exceed the position?"""
+"""A look over the sandbox exchange's shoulder: when do orders come, and do exits ever exceed the position?"""
 
 from __future__ import annotations
 
 import datetime as dt
+import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.order import Order
 from brokers.sandbox.order_tape import OrderTape
 
@@ -19,6 +22,8 @@ class ExitAudit:
 
     Attributes
     ----------
+    arrivals : dict
+        ``time.perf_counter`` at which an order had been read, by tag, seconds.
     changes : int
         Changes looked at.
     most_exits : int
@@ -34,30 +39,36 @@ class ExitAudit:
     """
 
     def __init__(self) -> None:
+        self.arrivals: dict[str, float] = {}
         self.changes = 0
         self.most_exits = 0
         self.violations: list[str] = []
         self._orders: dict[str, Order] = {}
-        self._move: Any = None
+        self._originals: Any = None
 
     def __enter__(self) -> Self:
-        self._move = move = OrderTape.move
+        self._originals = move, place = OrderTape.move, Exchange.place
 
-        def watched(
-            tape: OrderTape, order: Order, status: str, time: dt.datetime, *, from_exchange: bool = False
+        def watched_move(
+            tape: OrderTape, order: Order, status: str, moment: dt.datetime, *, from_exchange: bool = False
         ) -> None:
-            move(tape, order, status, time, from_exchange=from_exchange)
-            self._look(order, time)
+            move(tape, order, status, moment, from_exchange=from_exchange)
+            self._look(order, moment)
 
-        OrderTape.move = watched  # type: ignore[method-assign]
+        def watched_place(exchange: Exchange, variety: str, form: Mapping[str, str]) -> str:
+            self.arrivals[form.get("tag", "")] = time.perf_counter()
+            return place(exchange, variety, form)
+
+        OrderTape.move = watched_move  # type: ignore[method-assign]
+        Exchange.place = watched_place  # type: ignore[method-assign]
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        OrderTape.move = self._move  # type: ignore[method-assign]
+        OrderTape.move, Exchange.place = self._originals  # type: ignore[method-assign]
 
-    def _look(self, changed: Order, time: dt.datetime) -> None:
+    def _look(self, changed: Order, moment: dt.datetime) -> None:
         self._orders[changed.order_id] = changed
         self.changes += 1
         orders = self._orders.values()
@@ -67,7 +78,7 @@ class ExitAudit:
         self.most_exits = max(self.most_exits, len(exits))
         if units > abs(position):
             listed = ", ".join(f"{order.order_id} {order.status} over {order.unmatched}" for order in exits)
-            self.violations.append(f"{time:%H:%M:%S.%f}: position {position:+d}, exits {listed}")
+            self.violations.append(f"{moment:%H:%M:%S.%f}: position {position:+d}, exits {listed}")
 
 
 def _is_at_work(order: Order) -> bool:

@@ -9,15 +9,12 @@ import argparse
 import datetime as dt
 import json
 import sys
-import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.exit_audit import ExitAudit
 from brokers.sandbox.config import ExchangeConfig
 from brokers.sandbox.control import moment
 from brokers.sandbox.day import make_day
-from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.server import SandboxServer
 from brokers.sandbox.server_config import SandboxConfig
 from feeds.calendar import TradingCalendar
@@ -32,14 +29,6 @@ def main() -> None:
     parser.add_argument("--speed", type=float, required=True)
     parser.add_argument("--partial-fills", type=float, default=0.0)
     options = parser.parse_args()
-    arrivals: dict[str, float] = {}
-    place = Exchange.place
-
-    def noted(exchange: Exchange, variety: str, form: Mapping[str, str]) -> str:
-        arrivals[form.get("tag", "")] = time.perf_counter()
-        return place(exchange, variety, form)
-
-    Exchange.place = noted  # type: ignore[method-assign]
     with ExitAudit() as audit, SandboxServer(_config(options)) as server:
         told = {
             "api_root": server.api_root, "ticker_root": server.ticker_root, "api_key": server.api_key,
@@ -48,7 +37,7 @@ def main() -> None:
         print(json.dumps(told), flush=True)
         sys.stdin.read()
         seen = {
-            "arrivals": arrivals, "changes": audit.changes, "violations": audit.violations,
+            "arrivals": audit.arrivals, "changes": audit.changes, "violations": audit.violations,
             "orders": server.ask(lambda exchange: len(exchange.orders())),
         }  # fmt: skip
         print(json.dumps(seen), flush=True)

@@ -112,6 +112,8 @@ def _owner(state: DeskState, row: BookOrder) -> DeskOrder | None:
 
 
 def _is_news(order: DeskOrder, row: BookOrder) -> bool:
+    if not order.remaining or (row.filled < order.reported and row.state not in _FINAL):
+        return False  # all of it is known; or the row is older than what is known
     if row.filled > order.reported:
         return True
     return order.book_state not in _FINAL and row.state != order.book_state

@@ -10,12 +10,13 @@ from typing import Any, Protocol
 
 from analyzers.parity.day import OrderTimes, TimedFill
 from brokers.charges import ChargePlan
-from brokers.desk.desk import DeskContract, OrderDesk
+from brokers.desk.desk import OrderDesk
 from brokers.desk.facts import Acknowledged, DayOpened, Intent
 from brokers.desk.journal_file import JournalFile, JournalRow
 from brokers.desk.ledger import Ledger
 from brokers.desk.tags import make_mark
 from brokers.desk.timing import Patience
+from brokers.desk.view import DeskContract
 from brokers.journal import Journal
 from brokers.live_broker import LiveBroker
 from brokers.paper import PaperBroker
@@ -64,6 +65,9 @@ class Account(Protocol):
 
     def session_renewed(self) -> None:
         """Go on after a new login; any thread."""
+
+    def tell_news(self) -> None:
+        """Tell the log of orders that it does not know of yet."""
 
     def shut_down(self, *, flatten: bool, reason: str) -> bool:
         """End; return whether everything is settled, or kept as asked."""
@@ -180,6 +184,9 @@ class ExchangeAccount:
         """Let the desk go on."""
         self.desk.session_renewed()
 
+    def tell_news(self) -> None:
+        """Do nothing: the desk tells of each fact as it writes it down."""
+
     def shut_down(self, *, flatten: bool, reason: str) -> bool:
         """End the desk and close the journal; see :meth:`brokers.desk.desk.OrderDesk.shut_down`."""
         done = self.desk.shut_down(flatten=flatten, reason=reason, timeout_seconds=_SHUTDOWN_SECONDS)
@@ -224,8 +231,10 @@ class PaperAccount:
         square_off_at: Callable[[dt.date], dt.datetime | None],
         clock: Clock,
         book: Path,
+        log: Log,
     ) -> None:
         cash = settings.broker.starting_cash
+        self._log = log
         self._last_price = math.nan
         self.journal = Journal()
         self.broker = PaperBroker(
@@ -241,6 +250,7 @@ class PaperAccount:
             last_price=lambda: self._last_price,
         )
         self.gate = self.broker.gate
+        self._told = len(self.journal.events)  # those of before a restart have been told
 
     def start(self) -> None:
         """Do nothing: the broker restores its book when backtrader starts it."""
@@ -260,6 +270,12 @@ class PaperAccount:
 
     def session_renewed(self) -> None:
         """Do nothing: no order depends on the session."""
+
+    def tell_news(self) -> None:
+        """Tell of what happened to the simulated orders since the last time."""
+        for event in self.journal.events[self._told :]:
+            self._log.info("paper_order", **event._asdict())
+        self._told = len(self.journal.events)
 
     def shut_down(self, *, flatten: bool, reason: str) -> bool:
         """Close the position if asked to, and the book; return True."""

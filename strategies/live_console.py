@@ -152,6 +152,20 @@ def _filled(fact: Fields) -> str:
     return f"filled {fact['tag']}: {_deal(fact['size'])} at {fact['price']:.2f}"
 
 
+def _paper_order(event: Fields) -> str:
+    """Return what became of a simulated order; nothing of the steps in between."""
+    match event["state"]:
+        case "denied" | "rejected" if event["role"] == "entry":
+            return _denied(event)
+        case "submitted" if event["role"] == "entry":
+            return f"enter: {_deal(event['size'])} at about {event['price']:.2f}"
+        case "completed" | "partial":
+            return (
+                f"filled on paper ({event['role']}): {_deal(event['filled'])} at {event['average_price']:.2f}"
+            )
+    return ""
+
+
 def _exit(fact: Fields) -> str:
     return f"exit: {fact['reason']}{_because(fact.get('detail'))}"
 
@@ -187,6 +201,7 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "entry_denied": _denied,
     "intent": _order,
     "filled": _filled,
+    "paper_order": _paper_order,
     "refused": lambda fact: f"refused {fact['tag']}: {fact['reason']}",
     "exit_wanted": _exit,
     "trip_closed": lambda fact: f"flat again: trade {fact['trip']}, net {_rupees(fact['net_pnl'])}",

@@ -264,6 +264,7 @@ class LiveDay:
                 square_off_at=lambda date: self._square_off_at(settings, date),
                 clock=self._clock,
                 book=self._folder / "paper.sqlite",
+                log=self._log,
             )
         return ExchangeAccount(
             settings=settings,
@@ -301,6 +302,7 @@ class LiveDay:
 
     def _tell_bar(self, record: BarRecord, account: Account) -> None:
         """Tell of a bar of today; those of the warm-up are many and old."""
+        account.tell_news()
         bar = self._last_bar
         if bar is None or bar.origin == "warmup":
             return
@@ -421,6 +423,7 @@ class LiveDay:
         on_stop = "flatten" if flatten else "keep"
         self._log.info("stopping", reason=reason, on_stop=on_stop, open=account.open_position)
         done = account.shut_down(flatten=flatten, reason=reason)
+        account.tell_news()
         written = write_day(
             settings, account, model, self._folder, self._calendar,
             day=day, mode=self._request.mode, synthetic=self._request.synthetic,

@@ -553,9 +553,11 @@ def test_the_rest_of_a_run_with_another_strategy(running, tmp_path, capsys):
     header = "bar_start,position,working,asked,side,probability,units,leaves,ema_fast\n"
     (folder / "decisions.csv").write_text(header)
     # It is known with the first bar only, when the day has begun: the console has told of it, too
-    assert main([*running.arguments(folder), *HOLD, "--quiet"]) == 3
+    assert main([*running.arguments(folder), *HOLD, "--quiet"]) == 1
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.endswith("begun with another strategy or model; use a new --out folder")
+    assert last.startswith("error: the day was ended by DataError")
+    assert "begun with another strategy or model; use a new --out folder" in last
+    assert last.endswith("nothing is open")
     assert running.placed == 0
 
 

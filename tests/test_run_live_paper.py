@@ -7,21 +7,19 @@ import csv
 import json
 import re
 import signal
-import time
-from datetime import timedelta
 
 import pandas as pd
 import pytest
 import yaml
 
 from brokers.__main__ import main as brokers
-from brokers.desk.facts import DayOpened, TripClosed
-from brokers.desk.journal_file import JournalFile, read_journal
+from brokers.desk.facts import DayOpened
+from brokers.desk.journal_file import JournalFile
 from brokers.paper_book import PaperBook
 from brokers.sandbox.faults import Fault
 from feeds.clock import WallClock
 from run_live import main
-from tests.live_market import DAY, HOLD, TOKEN, WAIT, Market, Program, at, day_config, prints, wait_until
+from tests.live_market import DAY, HOLD, TOKEN, Market, Program, day_config, prints, wait_until
 
 FILES = {"bars.csv", "decisions.csv", "fills.csv", "orders.csv", "trades.csv", "summary.json", "report.html"}
 SLOWLY = 120.0
@@ -67,7 +65,7 @@ def assert_day_of_one_trade(folder, mode):
     assert len(rows_of(folder / "fills.csv")) == 2
     summary = summary_of(folder)
     assert summary["data"]["mode"] == mode
-    assert summary["data"]["first"].startswith(f"{DAY}T14:30")
+    assert summary["data"]["first"].startswith(f"{DAY}T14:00")
     begins = next(event for event in events_of(folder) if event["event"] == "day_begins")
     assert (begins["day"], begins["mode"]) == (str(DAY), mode)
     recorded = pd.read_csv(folder / "bars.csv", index_col="start", parse_dates=True)
@@ -98,27 +96,26 @@ def test_a_day_by_the_ticks_that_say_which_day_it_is(tmp_path, capsys, mode):
     assert told.err == ""
     assert TOKEN not in told.out + (folder / "live.log").read_text()
     assert "the day is over: 1 trades" in told.out
+    assert "enter: " in told.out
+    assert len(re.findall(r"filled .*: (?:buy|sell) 130 at 2\d{4}\.\d\d", told.out)) == 2
     assert "nothing is open" in told.out
 
 
 @pytest.mark.slow
 @MODES
 def test_a_day_by_the_wall_clock(tmp_path, capsys, monkeypatch, mode):
-    """The wall's clock goes as fast as the market's here, so that it is a day like any other."""
-    speed = 200.0
+    """The wall's clock is the sandbox's here, so that it is a day like any other."""
     folder = tmp_path / "run"
-    with Market(day_config(begins="14:44", speed=speed, start="now")) as market:
+    with Market(day_config(speed=200.0)) as market:
+        clock = market._venue.clock
+        monkeypatch.setattr(WallClock, "now", lambda _: clock.now())
         market.faults.add(Fault(kind="clock_skew", seconds=0.0, count=None))  # its stamps are of this clock
-        anchor, begun = time.monotonic(), market.ask(lambda exchange: exchange.now)
-        monkeypatch.setattr(
-            WallClock, "now", lambda _: begun + timedelta(seconds=(time.monotonic() - anchor) * speed)
-        )
-        arguments = market.arguments(folder, mode=mode, clock="wall")
-        # A second of this machine is minutes of that wall
-        arguments += ["--set", "live.max_clock_skew_seconds=60", "--set", "live.bar_close_grace_seconds=60"]
-        assert main([*arguments, *HOLD, "--set", "risk.max_data_age_seconds=null"]) == 0
+        # A hundredth of a second on the way is two of that wall's
+        late = ("--set", "live.bar_close_grace_seconds=60", "--set", "risk.max_data_age_seconds=null")
+        assert main([*market.arguments(folder, mode=mode, clock="wall"), *HOLD, *late]) == 0
         account = market.account()
         assert (account.position, account.working) == (0, [])
+        assert market.placed == (3 if mode == "live" else 0)
     (trade,) = rows_of(folder / "trades.csv")
     assert trade["exit_reason"] == "square_off"
     assert "nothing is open" in capsys.readouterr().out
@@ -247,8 +244,10 @@ def test_journal_and_reconcile_in_the_middle(tmp_path, capsys, settings_file):
             held = market.account().position
             before = market.order_requests
             assert f"position {held:+d}, 1 trips, 2 orders" in ask(capsys, "journal", "--run", folder)
-            told = ask(capsys, "reconcile", "--run", folder, "--settings", settings)
-            assert "they agree" in told
+            wait_until(
+                lambda: "they agree" in ask(capsys, "reconcile", "--run", folder, "--settings", settings),
+                "journal and account agree",
+            )
             assert program.process.poll() is None, "reading has disturbed it"
             program.send(signal.SIGKILL)
             program.end()

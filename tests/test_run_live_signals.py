@@ -159,7 +159,7 @@ def goes_on(program):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
 def test_a_position_goes_on_after_a_restart(market, trading, tmp_path, number):
-    """It is not taken for one that yesterday's bars, with which the feed warms up, should have squared off."""
+    """Yesterday's bars, with which the feed warms up, are no reason to square it off."""
     folder = tmp_path / "run"
     keep = ("--set", "live.on_stop=keep")
     with trading(*keep) as program:
@@ -168,9 +168,7 @@ def test_a_position_goes_on_after_a_restart(market, trading, tmp_path, number):
     held = market.account().position
     with trading(*keep, until=lambda: True) as program:
         goes_on(program)
-        wait_until(
-            lambda: program.has_told(" long ") or program.has_told(" short "), "a bar with the position"
-        )
+        wait_until(lambda: program.has_told(" long ") or program.has_told(" short "), "a bar")
         program.send(signal.SIGTERM)
         assert program.end() == 0, program
         assert program.complaints == []

@@ -77,7 +77,10 @@ def _show_reconciliation(options: argparse.Namespace, settings: CommandSettings,
         state.apply(fact)
     names = {"symbol": opened.symbol, "product": opened.product}
     differs = difference_of(state, book, **names)
-    found = [*facts, *judge_account(state, book, **names, differs=differs)]
+    judged = judge_account(state, book, **names, differs=differs)
+    for fact in judged:
+        state.apply(fact)
+    found = [*facts, *judged]
     print_table(
         "what the account adds to the journal", ("fact", "says"),
         [(type(fact).__name__, _fields(fact)) for fact in found] or [("nothing", "they agree")],

@@ -11,7 +11,6 @@ import queue
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 
 from brokers.desk.dispatcher import Dispatcher
 from brokers.desk.facts import (
@@ -25,6 +24,7 @@ from brokers.desk.facts import (
     Fact,
     Filled,
     Intent,
+    NeverSent,
     NotFound,
     OrderSeen,
     Refused,
@@ -49,11 +49,13 @@ from brokers.desk.messages import (
     Shutdown,
     TargetTouched,
 )
-from brokers.desk.plan import Cancel, Close, Place, WantExit, plan
-from brokers.desk.state import DeskState, Trip
+from brokers.desk.plan import Cancel, Close, Place, WantExit, plan, slices
+from brokers.desk.schedule import BookSchedule
+from brokers.desk.state import DeskState
 from brokers.desk.strangers import accept_strangers, difference_of, judge_account
 from brokers.desk.tags import make_tag
 from brokers.desk.timing import Patience, Watch
+from brokers.desk.view import DeskContract, WatchedPrices, describe_open, prices_to_watch
 from brokers.reconcile import (
     Book,
     ChargesOf,
@@ -73,22 +75,9 @@ from brokers.wire import (
 from feeds.errors import BrokerError
 from feeds.log import Log
 
-__all__ = ["DeskContract", "OrderDesk"]
+__all__ = ["OrderDesk"]
 
 _TURN_SECONDS = 0.1
-_LOOK_AGAIN_SECONDS = 2.0
-_NEXT_TRY_SECONDS = 1.0
-_LONGEST_UNREAD = 3  # times the pause between two reads
-
-
-@dataclass(frozen=True)
-class DeskContract:
-    """The contract: prices stand on ``tick`` points, one order has at most ``largest_order`` units."""
-
-    symbol: str
-    product: str
-    tick: float
-    largest_order: float
 
 
 class OrderDesk:
@@ -145,15 +134,12 @@ class OrderDesk:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="order-desk")
         self._loop: Future[None] | None = None
         self._dispatcher = Dispatcher(wire, self._inbox.put)
-        self._watched: tuple[int, int, float, float] | None = None
+        self._watched: WatchedPrices | None = None
         self._last_price = 0.0
         self._cause = 0.0
         self._session_dead = ""
         self._open_text = ""
-        self._reading = False
-        self._read_wanted = False
-        self._full_read_wanted = False
-        self._last_read = self._last_full_read = self._last_try = 0.0
+        self._schedule = BookSchedule(self._watch)
         self._writing = 0
         self._closing: Shutdown | None = None
         self._abandoned = False
@@ -179,12 +165,11 @@ class OrderDesk:
         watched = self._watched
         if watched is None:
             return
-        trip, side, stop, target = watched
-        if (price - target) * side >= 0.0:
+        if (price - watched.target) * watched.side >= 0.0:
             self._watched = None
-            self._inbox.put(TargetTouched(time.perf_counter(), trip))
-        elif (price - stop) * side <= 0.0 and not self._read_wanted:
-            self._read_wanted = True  # the broker tells nobody that a stop was triggered
+            self._inbox.put(TargetTouched(time.perf_counter(), watched.trip))
+        elif (price - watched.stop) * watched.side <= 0.0:
+            self._schedule.wanted = True  # the broker tells nobody that a stop was triggered
 
     def on_order_update(self, row: BookOrder) -> None:
         """Take a pushed order row."""
@@ -228,25 +213,6 @@ class OrderDesk:
             return f"uncertain, for the desk failed; the journal says {self._open_text or 'nothing is open'}"
         return self._open_text
 
-    def _describe_open(self) -> str:
-        lines = []
-        for trip in self.state.active_trips:
-            stops = [
-                f"stop order {order.order_id or order.tag} over {order.exposure} at {order.intent.price:g}"
-                for order in trip.exits
-                if order.intent.kind == "stop" and order.exposure
-            ]
-            others = [
-                f"{order.intent.role} order {order.order_id or order.tag} over {order.exposure} units"
-                for order in trip.orders
-                if order.intent.kind != "stop" and order.exposure
-            ]
-            if trip.position or others:
-                held = f"{trip.position:+d} {self._contract.symbol} {self._contract.product}"
-                protection = ", ".join([*stops, *others]) or "NO order protects it"
-                lines.append(f"{held}: {protection}")
-        return "; ".join(lines)
-
     # -- start: the same path after a crash ------------------------------------------------------
 
     def start(self, opened: DayOpened, *, accept_foreign: bool = False) -> None:
@@ -267,7 +233,7 @@ class OrderDesk:
         self._mark_stale_entries()
         if accept_foreign:
             self._record(*accept_strangers(self.state, book, **self._names))
-        self._last_read = self._last_full_read = self._last_try = time.monotonic()
+        self._schedule.ended(time.monotonic(), has_read=True, is_full=True)
         self._judge(book)
         self._observe()
         self._loop = self._pool.submit(self._run)
@@ -325,8 +291,7 @@ class OrderDesk:
         if closing.flatten:
             return not self.state.active_trips
         return all(
-            _is_protected(trip) and (_is_booked(trip) or self._session_dead)
-            for trip in self.state.active_trips
+            trip.is_protected and (trip.is_booked or self._session_dead) for trip in self.state.active_trips
         )
 
     def _handle(self, message: Message) -> None:
@@ -345,11 +310,11 @@ class OrderDesk:
                 self._update(message.row)
             case Resync():
                 self._log.info("resync", reason=message.reason)
-                self._full_read_wanted = True
+                self._schedule.full_wanted = True
             case SessionRenewed():
                 self._log.info("session_renewed")
                 self._session_dead = ""
-                self._full_read_wanted = True
+                self._schedule.full_wanted = True
             case PlaceAnswered():
                 self._place_answered(message)
             case CancelAnswered():
@@ -377,7 +342,7 @@ class OrderDesk:
             return
         intents = [
             self._intent(decided.trip, "entry", units, "market", 0.0)
-            for units in _slices(decided.size, self._contract.largest_order)
+            for units in slices(decided.size, self._contract.largest_order)
         ]
         numbered = [
             intent._replace(tag=self._tag(len(self.state.orders) + 1 + place), reference=decided.price)
@@ -396,9 +361,9 @@ class OrderDesk:
         facts = facts_of_rows(self.state, [row])
         self._record(*facts)
         if facts:
-            self._read_wanted = True
+            self._schedule.wanted = True
         elif row.symbol == self._contract.symbol and self.state.order_of(row.order_id) is None:
-            self._full_read_wanted = True
+            self._schedule.full_wanted = True
 
     def _place_answered(self, answered: PlaceAnswered) -> None:
         self._writing -= 1
@@ -446,7 +411,7 @@ class OrderDesk:
         if isinstance(answered.error, SessionDeadError):
             self._session_died(answered.error)
         # Refused mostly means that a fill has won; unknown, that it may be done. The book tells both.
-        self._read_wanted = True
+        self._schedule.wanted = True
         if isinstance(answered.error, OrderRefusedError):
             self._record(CancelFailed(answered.tag, str(answered.error)))
             self._watch.cancel_failed(answered.tag, time.monotonic())
@@ -460,17 +425,15 @@ class OrderDesk:
     # -- the book --------------------------------------------------------------------------------
 
     def _book_read(self, read: BookRead) -> None:
-        self._reading = False
-        self._last_try = time.monotonic()
-        if isinstance(read.answer, BrokerError):
-            if isinstance(read.answer, SessionDeadError):
-                self._session_died(read.answer)
-            self._log.warning("book_unread", error=str(read.answer))
-            return
         book = read.answer
-        self._last_read = self._last_try
-        if book.positions is not None:
-            self._last_full_read = self._last_read
+        has_read = isinstance(book, Book)
+        is_full = isinstance(book, Book) and book.positions is not None
+        self._schedule.ended(time.monotonic(), has_read=has_read, is_full=is_full)
+        if isinstance(book, BrokerError):
+            if isinstance(book, SessionDeadError):
+                self._session_died(book)
+            self._log.warning("book_unread", error=str(book))
+            return
         self._record(*reconcile(self.state, book, self._charges_of))
         for tag in self._watch.overdue(self.state.unresolved, read.requested):
             self._record(NotFound(tag))
@@ -491,15 +454,11 @@ class OrderDesk:
         for tag in self._watch.cancels_without_effect(self.state.orders.values(), now):
             self._record(CancelFailed(tag, "it still works seconds after its cancel"))
             self._watch.cancel_failed(tag, now)
-        patience = self._watch.patience
-        again = _LOOK_AGAIN_SECONDS if self._watch.differs else patience.resync_seconds
-        full = self._full_read_wanted or now - self._last_full_read >= min(again, patience.resync_seconds)
-        due = full or self._read_wanted or now >= self._watch.next_look(self.state, self._last_try)
-        if self._last_try > self._last_read:  # it could not be read
-            due = due and now - self._last_try >= _NEXT_TRY_SECONDS
-        if due and not self._reading and not self._session_dead:
-            self._reading, self._read_wanted, self._full_read_wanted = True, False, False
-            self._dispatcher.read(now, positions=full)
+        schedule = self._schedule
+        if not self._session_dead and schedule.due(self.state, now):
+            is_full = schedule.is_full(now)
+            schedule.begun()
+            self._dispatcher.read(now, positions=is_full)
 
     # -- what is to be done ----------------------------------------------------------------------
 
@@ -542,7 +501,7 @@ class OrderDesk:
         return True
 
     def _intent(self, trip: int, role: str, size: int, kind: OrderKind, price: float) -> Intent:
-        on_tick = self._on_tick(price)
+        on_tick = self._contract.on_tick(price)
         tag = self._tag(len(self.state.orders) + 1)
         return Intent(tag, trip, role, size, kind, on_tick, on_tick if price else self._last_price)
 
@@ -551,13 +510,12 @@ class OrderDesk:
             raise BrokerError("the desk was asked for an order before its day was opened; this is a bug")
         return make_tag(self.state.opened.mark, number)
 
-    def _on_tick(self, price: float) -> float:
-        tick = self._contract.tick
-        return round(round(price / tick) * tick, 10) if tick else price
-
     def _send(self, intent: Intent) -> None:
         """Write that the order may be at the exchange from here on, and send it once."""
         self._record(Sent(intent.tag))
+        if self._journal_error is not None and intent.role == "entry":
+            self._record(NeverSent(intent.tag))  # what cannot be written down is not begun
+            return
         request = OrderRequest(
             intent.tag, intent.size, intent.kind, intent.price, is_exit=intent.role != "entry"
         )
@@ -592,24 +550,13 @@ class OrderDesk:
     def _observe(self) -> None:
         now = time.monotonic()
         self._watch.observe(self.state.orders.values(), now)
-        self._watched = self._prices_to_watch()
-        self._open_text = self._describe_open()
+        self._watched = None if self._session_dead else prices_to_watch(self.state, self._contract)
+        self._open_text = describe_open(self.state, self._contract)
         self.obstacle = self._find_obstacle(now)
-
-    def _prices_to_watch(self) -> tuple[int, int, float, float] | None:
-        """Return number, side, stop and target of the trip; nothing while no exit could be sent anyhow."""
-        trip = self._open_trip()
-        if trip is None or not trip.position or trip.exit_reason or self._session_dead:
-            return None
-        decided = trip.decided
-        return trip.number, trip.side, self._on_tick(decided.stop_price), self._on_tick(decided.target_price)
-
-    def _open_trip(self) -> Trip | None:
-        return next(iter(self.state.active_trips), None)
 
     def _find_obstacle(self, now: float) -> str:
         """Return the first reason against an entry."""
-        unread_seconds = now - self._last_read
+        unread = self._schedule.too_old(now)
         reasons = (
             (self._closing is not None, "shutting down"),
             (self._journal_error is not None, str(self._journal_error)),
@@ -618,40 +565,10 @@ class OrderDesk:
             (self._watch.differs, "the account differs from the journal; looking again"),
             (self.state.unresolved, "an order is unresolved"),
             (self.state.active_trips, "one position at a time: an entry is already working or open"),
-            (
-                unread_seconds > _LONGEST_UNREAD * self._watch.patience.resync_seconds,
-                f"the order book could not be read for {unread_seconds:.0f} seconds",
-            ),
+            (unread, unread),
         )
         return next((reason for is_so, reason in reasons if is_so), "")
 
 
-def _is_protected(trip: Trip) -> bool:
-    """Whether the trip can be left alone: resting stops cover exactly what is held, nothing else works."""
-    working = [order for order in trip.orders if order.exposure]
-    resting = all(
-        order.intent.kind == "stop" and order.book_state == "waiting" and not order.cancel_sent
-        for order in working
-    )
-    covered = sum(order.exposure for order in working)
-    return not trip.exit_reason and resting and covered == abs(trip.position)
-
-
-def _is_booked(trip: Trip) -> bool:
-    """Whether every execution that was reported is known by itself, as the day's report needs it."""
-    return all(order.booked == order.filled for order in trip.orders)
-
-
 def _named(opened: DayOpened | None) -> str:
     return "no day" if opened is None else f"{opened.symbol} {opened.product} on {opened.day}"
-
-
-def _slices(size: int, largest: float) -> list[int]:
-    """Cut an order (signed units) so that no part is above the freeze quantity."""
-    sign = 1 if size > 0 else -1
-    rest, parts = abs(size), []
-    while rest:
-        part = int(min(rest, largest))
-        parts.append(sign * part)
-        rest -= part
-    return parts

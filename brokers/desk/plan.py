@@ -21,7 +21,7 @@ from typing import NamedTuple
 from brokers.desk.state import DeskOrder, DeskState, Trip
 from brokers.wire import OrderKind
 
-__all__ = ["Action", "Cancel", "Close", "Place", "WantExit", "plan"]
+__all__ = ["Action", "Cancel", "Close", "Place", "WantExit", "plan", "slices"]
 
 
 class Place(NamedTuple):
@@ -127,10 +127,19 @@ def _protect_or_leave(
     if missing <= 0:
         return
     kind, price, role = _way_out(trip, leaving)
-    while missing:
-        units = int(min(missing, largest_order))
-        yield Place(trip.number, role, -units if held > 0 else units, kind, price)
-        missing -= units
+    for units in slices(-missing if held > 0 else missing, largest_order):
+        yield Place(trip.number, role, units, kind, price)
+
+
+def slices(size: int, largest: float) -> list[int]:
+    """Cut an order (signed units) so that no part is above the freeze quantity."""
+    sign = 1 if size > 0 else -1
+    rest, parts = abs(size), []
+    while rest:
+        part = int(min(rest, largest))
+        parts.append(sign * part)
+        rest -= part
+    return parts
 
 
 def _way_out(trip: Trip, leaving: bool) -> tuple[OrderKind, float, str]:

@@ -165,6 +165,22 @@ class Trip:
         )
 
     @property
+    def is_protected(self) -> bool:
+        """Whether it can be left alone: resting stops cover exactly what is held, nothing else works."""
+        working = [order for order in self.orders if order.exposure]
+        resting = all(
+            order.intent.kind == "stop" and order.book_state == "waiting" and not order.cancel_sent
+            for order in working
+        )
+        covered = sum(order.exposure for order in working)
+        return not self.exit_reason and resting and covered == abs(self.position)
+
+    @property
+    def is_booked(self) -> bool:
+        """Whether every execution that was reported is known by itself, as the day's report needs it."""
+        return all(order.booked == order.filled for order in self.orders)
+
+    @property
     def net_pnl(self) -> float:
         """Rupees of all executions, charges paid; meaningful when flat, NaN where a part was not ours."""
         if self.taken:

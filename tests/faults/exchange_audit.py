@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -85,7 +84,9 @@ class Audit:
         facts = [row.fact for row in read_journal(folder / "journal.sqlite")]
         state = DeskState(facts)
         booked = [
-            (trade_id, size) for order in state.orders.values() for trade_id, (size, _, _) in order.trades.items()
+            (trade_id, size)
+            for order in state.orders.values()
+            for trade_id, (size, _, _) in order.trades.items()
         ]
         assert sorted(booked) == sorted(
             (row["trade_id"], _SIDES[row["transaction_type"]] * row["quantity"]) for row in held.trades

@@ -35,7 +35,7 @@ from brokers.kite.wire import KiteWire
 from brokers.wire import OrderRequest
 from tests.faults.live_rig import Address, LiveRig
 
-LOTS, POINTS = 3, 200.0
+LOTS, POINTS = 8, 200.0
 LONGEST_LIFE_SECONDS = 100
 
 _OF_TRIP: dict[type, str] = {
@@ -175,7 +175,8 @@ def print_at(api_root: str, price: float) -> None:
     body = json.dumps({"price": price}).encode()
     headers = {"Content-Type": "application/json"}
     urllib.request.urlopen(  # noqa: S310 # the sandbox's own address
-        urllib.request.Request(f"{api_root}/sandbox/trade", body, headers), timeout=10  # noqa: S310
+        urllib.request.Request(f"{api_root}/sandbox/trade", body, headers),
+        timeout=10,
     ).close()
 
 

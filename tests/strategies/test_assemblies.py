@@ -49,7 +49,7 @@ def assembled(mode, settings, tmp_path):
     if mode == "paper":
         account = PaperAccount(
             settings=settings, terms=terms, square_off_at=lambda day: DUE, clock=clock,
-            book=tmp_path / "paper.sqlite",
+            book=tmp_path / "paper.sqlite", log=NullLog(),
         )  # fmt: skip
     else:
         account = ExchangeAccount(

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from brokers.desk.desk import DeskContract, OrderDesk
+from brokers.desk.desk import OrderDesk
 from brokers.desk.facts import DayOpened, EntryDecided, Fact
 from brokers.desk.journal_file import JournalFile, read_journal
 from brokers.desk.messages import Crashed
 from brokers.desk.timing import Patience
+from brokers.desk.view import DeskContract
 from brokers.wire import (
     BookOrder,
     BookPosition,

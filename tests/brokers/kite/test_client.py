@@ -353,3 +353,35 @@ def test_nothing_between_us_and_this_machine(server, client, monkeypatch):
     monkeypatch.delenv("NO_PROXY", raising=False)
     server.on("GET /trades", data([]))
     assert client.trades() == []
+
+
+class LateRefusal(dict):
+    """Answers that the token is dead, just after a new one was given to the client."""
+
+    def __init__(self, call):
+        super().__init__({call: error(403, "TokenException", "Incorrect `access_token`.")})
+        self.client = None
+
+    def get(self, call, default=None):
+        self.client.set_token("newer")
+        return super().get(call, default)
+
+
+@pytest.mark.parametrize("call", [PLACE, "GET /orders"])
+def test_a_refusal_of_the_token_from_before_a_new_login_says_nothing_of_the_session(
+    server, make_client, call
+):
+    client = make_client()
+    server.always = LateRefusal(call)
+    server.always.client = client
+    if call == PLACE:
+        with pytest.raises(NotNowError, match="replaced meanwhile") as refusal:
+            client.place(ORDER, is_exit=True)
+        assert not isinstance(refusal.value, SessionDeadError)
+        with pytest.raises(SessionDeadError):  # now it is the new one that is refused
+            client.place(ORDER, is_exit=True)
+    else:
+        with pytest.raises(SessionDeadError):
+            client.orders()
+    tokens = [request.headers["Authorization"] for request in server.of(call)]
+    assert tokens == ["token key:token", "token key:newer"]
