@@ -26,6 +26,7 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.live
 
 # Exact versions for every supported Python and platform, with hashes.
 lock: setup

@@ -1,4 +1,4 @@
-"""A look over the sandbox exchange's shoulder: when do orders come, and do exits ever exceed the position?"""
+"""A look over the sandbox exchange's shoulder: when orders come, and whether exits exceed the position."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """How long the live stack takes: from a bar's last tick to its entry, and from a fill to its stop.
 
-``python -m benchmarks.live [--quick]``: the whole stack in one process against a sandbox exchange in another;
-recorded ticks beside the project where there are some, else synthetic ones. Orders are timed twice: by the
-journal, until the request begins to leave, and by the exchange, when it has read it.
+``python -m benchmarks.live``: the whole stack in one process against a sandbox exchange in another, about
+five minutes; recorded ticks beside the project where there are some, else synthetic ones. Orders are timed
+twice: by the journal, until the request begins to leave, and by the exchange, when it has read it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SESSIONS = 120
 
 _OFTEN: dict[str, Any] = {
     "data": {"bar_minutes": 1},
-    "strategy": {"stop_atr": 1.0, "target_atr": 0.2, "sizer": "fixed", "fixed_units": 500},
+    "strategy": {"stop_atr": 1.0, "target_atr": 0.2, "sizer": "fixed", "fixed_units": 650},
     # Rules that would end a day of so many entries; the others stay, they take their time as on any day.
     "risk": {
         "daily_loss_percent": 100.0, "max_entries_per_day": 10_000, "cooldown_losses": None, "max_lots": 100,
@@ -46,7 +46,7 @@ _OFTEN: dict[str, Any] = {
     "live": {"idle_end_seconds": 10.0},
     "report": {"tearsheet": False},
 }  # fmt: skip
-"""Settings under which a strategy enters on most bars, and is soon out again."""
+"""Settings under which a strategy enters on most bars and is soon out again; 650 is whole lots on any day."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,9 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="muhurat-bench-") as folder:
         print(f"{'recorded' if TICKS.is_file() else 'synthetic'} ticks, bars of one minute")
         if options.only != "stops":
-            print_entries(Path(folder), options.entry_speed, options.minutes)
+            print_entries(Path(folder), options.entry_speed, options.entry_minutes)
         if options.only != "entries":
-            print_stops(Path(folder), options.stop_speed, options.minutes)
+            print_stops(Path(folder), options.stop_speed, options.stop_minutes)
 
 
 def print_entries(folder: Path, speed: float, minutes: int) -> None:
@@ -76,7 +76,9 @@ def print_stops(folder: Path, speed: float, minutes: int) -> None:
     protection = run.protection()
     print(f"\nfill -> protective stop, partial fills, {speed:g} times real time, {minutes} minutes")
     print(distribution("on the wire (journal)", run.at_wire("stop")))
-    print(distribution("from the fill's arrival until the exchange has read its stop", protection.milliseconds))
+    print(
+        distribution("from the fill's arrival until the exchange has read its stop", protection.milliseconds)
+    )
     wrong = [*protection.uncovered, *run.seen["violations"]]
     print(
         f"{run.seen['orders']} orders, {run.seen['changes']:,} changes at the exchange: "
@@ -113,9 +115,7 @@ def train_model(registry: Path) -> tuple[Settings, str]:
     data = settings.data.model_copy(update={"source": "synthetic", "synthetic": made})
     ml = settings.ml.model_copy(update={"registry": str(registry)})
     settings = settings.model_copy(update={"data": data, "ml": ml})
-    model = prepare_model(
-        settings, load_run_bars(settings, calendar), "train", now=WallClock().now()
-    )
+    model = prepare_model(settings, load_run_bars(settings, calendar), "train", now=WallClock().now())
     return settings, str(model.info["version"])
 
 
@@ -128,7 +128,7 @@ def run_against_exchange(
     model: str | None = None,
     partial_fills: float = 0.0,
 ) -> LiveRun:
-    """Trade the first minutes of a day as ``--mode live`` does, against an exchange in a process of its own."""
+    """Trade the first minutes of a day as ``--mode live`` does; the exchange has a process of its own."""
     ticks = ["--ticks", str(TICKS)] if TICKS.is_file() else []
     exchange = subprocess.Popen(
         [
@@ -138,8 +138,7 @@ def run_against_exchange(
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
     with exchange, Stopwatch() as watch:
-        assert exchange.stdout is not None
-        told = json.loads(exchange.stdout.readline())
+        told = json.loads(exchange.stdout.readline() if exchange.stdout else "")
         kite = settings.broker.kite.model_copy(
             update={"api_root": told["api_root"], "ticker_root": told["ticker_root"]}
         )
@@ -159,9 +158,13 @@ def run_against_exchange(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.live", description=__doc__)
     parser.add_argument("--only", choices=("entries", "stops"), help="measure one of the two")
-    parser.add_argument("--minutes", type=int, default=40, help="of the market (default 40)")
-    parser.add_argument("--entry-speed", type=float, default=30.0, help="times real time (default 30)")
-    parser.add_argument("--stop-speed", type=float, default=10.0, help="times real time (default 10)")
+    for name, minutes, speed in (("entry", 150, 60.0), ("stop", 20, 10.0)):
+        parser.add_argument(
+            f"--{name}-minutes", type=int, default=minutes, help=f"of the market (default {minutes})"
+        )
+        parser.add_argument(
+            f"--{name}-speed", type=float, default=speed, help=f"times real time (default {speed:g})"
+        )
     return parser
 
 

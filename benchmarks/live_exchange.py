@@ -56,7 +56,7 @@ def _config(options: argparse.Namespace) -> SandboxConfig:
             previous_closes=market.previous_closes, partial_fill_probability=options.partial_fills,
         ),
         trades={near: [trade for trade in market.trades if trade.time < last]},
-        histories={near: market.history}, speed=options.speed, access_token="benchmark",
+        histories={near: market.history}, speed=options.speed, access_token="benchmark",  # noqa: S106 # of a sandbox
         clock_start=opens - dt.timedelta(seconds=5),
     )  # fmt: skip
 

@@ -1,12 +1,22 @@
 """What a benchmark compares must run on every machine; its times are nobody's business here."""
 
-import pandas as pd
+import datetime as dt
+import math
 
+import pandas as pd
+import pytest
+
+from benchmarks import live
 from benchmarks.engine import SETTINGS, round_trips, run, synthetic_bars
+from benchmarks.exit_audit import ExitAudit
 from benchmarks.stock import run_stock
+from benchmarks.stopwatch import LiveRun, Stopwatch
+from brokers.desk.facts import Acknowledged, EntryDecided, Intent
+from brokers.desk.journal_file import JournalRow
 from feeds.bars import close_times
 from feeds.calendar import TradingCalendar
 from strategies.settings import load_settings
+from tests.live_market import Market, day_config
 
 
 def test_stock_and_ours_trade_the_same_signals_on_made_up_bars():
@@ -23,3 +33,56 @@ def test_stock_and_ours_trade_the_same_signals_on_made_up_bars():
 
 def test_four_years_of_made_up_bars_lie_within_the_calendar():
     assert len(synthetic_bars(TradingCalendar())) > 120_000
+
+
+def test_the_audit_sees_an_exit_too_many_and_none_where_there_is_none():
+    with ExitAudit() as audit, Market(day_config(start="manual")) as market:
+        near = market.config.exchange.instruments[0]
+        order = {
+            "exchange": "NFO", "tradingsymbol": near.symbol, "transaction_type": "BUY",
+            "quantity": str(near.lot), "product": "MIS", "order_type": "MARKET", "market_protection": "-1",
+            "validity": "DAY", "tag": "a",
+        }  # fmt: skip
+        levels = {"trigger_price": "24900", "price": "24800"}
+        stop = {**order, "transaction_type": "SELL", "order_type": "SL", **levels}
+
+        def place(form):
+            market.ask(lambda exchange: exchange.place("regular", form))
+            market.advance(10.0)
+
+        place(order)
+        place(stop)
+        assert (audit.violations, audit.most_exits) == ([], 1)
+        place({**stop, "tag": "b"})
+        assert "position +65, exits" in audit.violations[0]
+        assert set(audit.arrivals) == {"a", "b"}
+
+
+def test_a_fill_without_its_stop_is_told():
+    time = dt.datetime(2026, 9, 24, 10, tzinfo=dt.UTC)
+    decided = EntryDecided(1, 130, 100.0, 90.0, 110.0, time.replace(tzinfo=None), math.nan)
+    entry = Intent("e", 1, "entry", 130, "market", 0.0, 100.0)
+    stop = Intent("s", 1, "stop", -65, "stop", 90.0, 90.0)
+    facts = (decided, entry, Acknowledged("e", "1", 3.0, 4.0), stop, Acknowledged("s", "2", 5.0, 4.0))
+    watch = Stopwatch()
+    watch.causes.update(e=10.0, s=20.0)
+    watch.updates += [(20.0, "1", 65), (21.0, "1", 65), (30.0, "1", 130)]
+    rows = [JournalRow(number, time, fact) for number, fact in enumerate(facts, start=1)]
+    run = LiveRun(rows, watch, {"e": 10.25, "s": 20.5}, {})
+    assert run.protection() == ([500.0], 0, ["e: 130 units"])
+    assert run.at_wire("stop") == [5.0]
+    assert run.at_exchange("entry") == [250.0]
+
+
+@pytest.mark.slow
+def test_the_live_stack_is_measured_against_an_exchange_in_another_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(live, "TICKS", tmp_path / "none")
+    settings = live.settings_of("random_entry", {"entry_probability": 1.0})
+    quick = settings.model_copy(update={"live": settings.live.model_copy(update={"idle_end_seconds": 2.0})})
+    run = live.run_against_exchange(quick, tmp_path / "run", speed=120.0, minutes=8, partial_fills=0.5)
+    protection = run.protection()
+    assert protection.milliseconds
+    assert protection.uncovered == []
+    assert run.seen["violations"] == []
+    assert len(run.at_wire("entry")) == len(run.at_exchange("entry")) > 0
+    assert live.distribution("x", run.at_wire("stop")).startswith("n ")

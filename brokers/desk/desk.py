@@ -378,11 +378,12 @@ class OrderDesk:
         if not isinstance(answer, OrderRefusedError):
             self._record(Unresolved(answered.tag, str(answer)))
             return
-        dead = isinstance(answer, SessionDeadError)
-        self._record(Refused(answered.tag, str(answer), passing=isinstance(answer, NotNowError)))
-        if dead:
+        passing = isinstance(answer, NotNowError)
+        self._record(Refused(answered.tag, str(answer), passing=passing))
+        if isinstance(answer, SessionDeadError):
             self._session_died(answer)
-        elif order.intent.role != "entry":
+        elif order.intent.role != "entry" and (passing or order.intent.kind != "stop"):
+            # A stop that is refused for good is followed by another kind of order, which need not wait
             self._exit_failed(order.tag, str(answer))
 
     def _exit_failed(self, tag: str, reason: str) -> None:

@@ -114,7 +114,12 @@ class Watch:
         self._blocked[tag] = now + _BLOCKED_CANCEL_SECONDS
 
     def exit_refused(self, now: float) -> float:
-        """Note an exit that was refused or rejected; return the seconds until the next: 1, 2, 4 … 30."""
+        """Note an exit that was refused or rejected; return the seconds until the next: 1, 2, 4 … 30.
+
+        Those that were on their way together are one attempt: the pause is not lengthened while it lasts.
+        """
+        if now < self._no_exit_before:
+            return self._no_exit_before - now
         pause = min(_LONGEST_PAUSE_SECONDS, 2.0**self._refusals)
         self._refusals += 1
         self._no_exit_before = now + pause

@@ -1,4 +1,4 @@
-"""What a sandbox really holds, looked at from its own side: every order request, and exits at each new order."""
+"""What a sandbox really holds, seen from its own side: order requests, and exits at each new order."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def running_market(
     seed: int, *, swing: float = 0.0, minutes: int = 40, every: int = 1, **exchange: Any
 ) -> SandboxConfig:
     """Return a day that runs from 10:00 on with a print every few seconds, on a seeded walk."""
-    walk = Random(seed)
+    walk = Random(seed)  # noqa: S311 # chance, not a secret
     price, prints = PRICE, [MarketTrade(at("09:59"), PRICE, NEAR.lot, 0.0)]
     for second in range(0, 60 * minutes, every):
         price = round(round((price + walk.gauss(0.0, swing)) / NEAR.tick) * NEAR.tick, 2)

@@ -1,7 +1,7 @@
 """Live a part of a trading day in a process that is killed at one step of its journal.
 
-Run as a process of its own, because it forks: everything is imported once, each life is a fork. Reads lives as
-lines of JSON (:class:`Life`), answers each with a line: ``killed``, ``done`` or ``failed``.
+Run as a process of its own, because it forks: everything is imported once, each life is a fork. Reads lives
+as lines of JSON (:class:`Life`), answers each with a line: ``killed``, ``done`` or ``failed``.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ _OF_ORDER: dict[type, str] = {
 class Life(NamedTuple):
     """What one process does, and when it is killed.
 
-    ``step`` is a name of :func:`step_of`, ``write`` the number of an append to the journal; neither: it is not
-    killed. ``phase`` is ``before`` the step is on the disk, ``after`` that and before anything is done about
-    it, or ``acted``: the request was answered, but nothing more was written.
+    ``step`` is a name of :func:`step_of`, ``write`` the number of an append to the journal; neither: it is
+    not killed. ``phase`` is ``before`` the step is on the disk, ``after`` that and before anything is done
+    about it, or ``acted``: the request was answered, but nothing more was written.
     """
 
     folder: str
@@ -74,10 +74,17 @@ class Killer:
         self._append, self._place, self._cancel = JournalFile.append, KiteWire.place, KiteWire.cancel
 
     def install(self) -> None:
-        killer = self
-        JournalFile.append = lambda journal, facts: killer.append(journal, facts)
-        KiteWire.place = lambda wire, request: killer.place(wire, request)
-        KiteWire.cancel = lambda wire, order_id: killer.cancel(wire, order_id)
+        # Functions, because methods of the killer would not be bound to what they are called on.
+        def append(journal: JournalFile, facts: Iterable[Fact]) -> list[JournalRow]:
+            return self.append(journal, facts)
+
+        def place(wire: KiteWire, request: OrderRequest) -> str:
+            return self.place(wire, request)
+
+        def cancel(wire: KiteWire, order_id: str) -> None:
+            self.cancel(wire, order_id)
+
+        JournalFile.append, KiteWire.place, KiteWire.cancel = append, place, cancel
 
     def append(self, journal: JournalFile, facts: Iterable[Fact]) -> list[JournalRow]:
         if self._state is None:
@@ -172,12 +179,9 @@ def has_to_leave(rig: LiveRig) -> bool:
 
 
 def print_at(api_root: str, price: float) -> None:
-    body = json.dumps({"price": price}).encode()
-    headers = {"Content-Type": "application/json"}
-    urllib.request.urlopen(  # noqa: S310 # the sandbox's own address
-        urllib.request.Request(f"{api_root}/sandbox/trade", body, headers),
-        timeout=10,
-    ).close()
+    body, headers = json.dumps({"price": price}).encode(), {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{api_root}/sandbox/trade", body, headers)  # noqa: S310 # the sandbox
+    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
 
 
 def fork(life: Life) -> str:

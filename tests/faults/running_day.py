@@ -66,9 +66,7 @@ class RunningDay:
 
     def told(self, event: str, **fields: object) -> list[dict[str, Any]]:
         """Return the log's records of an event, those that have these fields."""
-        return [
-            row for row in self.log if row["event"] == event and fields.items() <= row.items()
-        ]
+        return [row for row in self.log if row["event"] == event and fields.items() <= row.items()]
 
     def wait_for(self, event: str, count: int = 1, **fields: object) -> dict[str, Any]:
         """Wait until an event was logged so often, and return the newest."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import urllib.request
 
 import pytest
+import requests
 from kiteconnect import KiteConnect
 
 from brokers.desk.facts import Intent
@@ -17,7 +17,7 @@ from run_live import main
 from strategies import live_day
 from strategies.token_watch import TokenWatch
 from tests.faults.running_day import RunningDay
-from tests.live_market import HOLD, TOKEN, Market, day_config, wait_until
+from tests.live_market import HOLD, TOKEN, WAIT, Market, day_config, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -54,8 +54,8 @@ class Counted(Market):
 
     def log_in(self, file):
         """Log in as `python -m brokers login` does; the token before dies of it."""
-        with urllib.request.urlopen(self.login_url) as page:
-            request_token = page.read().decode().split("<code>")[1].split("</code>")[0]
+        page = requests.get(self.login_url, timeout=WAIT).text
+        request_token = page.split("<code>")[1].split("</code>")[0]
         client = KiteConnect(self.api_key, root=self.api_root)
         token = client.generate_session(request_token, self.api_secret)["access_token"]
         now = WallClock().now()

@@ -7,7 +7,7 @@ import json
 import queue
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,7 +23,7 @@ from tests.faults.exchange_audit import Audit, running_market
 from tests.faults.killed_desk import Life
 
 ROOT = Path(__file__).resolve().parents[2]
-LIVES_AT_ONCE = 6
+LIVES_AT_ONCE = 4
 
 ENTRY = (
     "opened", "decided", "entry sent", "entry acknowledged", "entry partial", "entry filled", "stop intended",
@@ -35,6 +35,9 @@ EXIT = (
 )  # fmt: skip
 CHASE = ("exit cancel sent", "exit cancelled")
 SECOND_KILLS = tuple(itertools.product((1, 2, 3, 5, 8), ("before", "after", "acted")))
+
+
+Note = Callable[[str, object], None]
 
 
 class Case(NamedTuple):
@@ -107,41 +110,48 @@ def one_of(nurseries: queue.SimpleQueue[Nursery]) -> Iterator[Nursery]:
         nurseries.put(nursery)
 
 
-def run_all(nurseries: queue.SimpleQueue[Nursery], found: list[Case], folder: Path) -> None:
+def run_all(nurseries: queue.SimpleQueue[Nursery], found: list[Case], folder: Path, note: Note) -> None:
     def run(case: Case) -> int:
         with one_of(nurseries) as nursery:
             return play(nursery, case, folder / f"{case.number}")
 
     with ThreadPoolExecutor(LIVES_AT_ONCE) as pool:
         kills = list(pool.map(run, found))
+    note("scenarios", len(found))
+    note("kills", sum(kills))
     assert sum(kills) > len(found)  # second kills happen, too
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 46, 23))
-def test_killed_at_each_step_of_a_day_that_ends_flat(nurseries, tmp_path, first):
-    run_all(nurseries, cases("square_off", ENTRY + EXIT)[first : first + 23], tmp_path)
+def test_killed_at_each_step_of_a_day_that_ends_flat(nurseries, tmp_path, record_property, first):
+    run_all(nurseries, cases("square_off", ENTRY + EXIT)[first : first + 23], tmp_path, record_property)
 
 
 @pytest.mark.slow
-def test_killed_at_each_step_of_an_entry_that_is_kept(nurseries, tmp_path):
-    run_all(nurseries, cases("keep", ENTRY, first=100), tmp_path)
+def test_killed_at_each_step_of_an_entry_that_is_kept(nurseries, tmp_path, record_property):
+    run_all(nurseries, cases("keep", ENTRY, first=100), tmp_path, record_property)
 
 
 @pytest.mark.slow
-def test_killed_while_a_target_is_taken(nurseries, tmp_path):
-    run_all(nurseries, cases("target", EXIT[:6] + CHASE, first=200), tmp_path)
+def test_killed_while_a_target_is_taken(nurseries, tmp_path, record_property):
+    run_all(nurseries, cases("target", EXIT[:6] + CHASE, first=200), tmp_path, record_property)
 
 
 @pytest.mark.slow
-def test_killed_while_a_stop_is_hit(nurseries, tmp_path):
-    run_all(nurseries, cases("stop", ("stop partial", "stop filled", "closed"), first=300), tmp_path)
+def test_killed_while_a_stop_is_hit(nurseries, tmp_path, record_property):
+    run_all(
+        nurseries,
+        cases("stop", ("stop partial", "stop filled", "closed"), first=300),
+        tmp_path,
+        record_property,
+    )
 
 
 @pytest.mark.slow
-def test_killed_while_an_entry_that_rests_is_taken_back(nurseries, tmp_path):
+def test_killed_while_an_entry_that_rests_is_taken_back(nurseries, tmp_path, record_property):
     steps = ("entry cancel sent", "entry cancelled")
-    run_all(nurseries, cases("square_off", steps, first=400, sparse=True), tmp_path)
+    run_all(nurseries, cases("square_off", steps, first=400, sparse=True), tmp_path, record_property)
 
 
 def play(nursery: Nursery, case: Case, folder: Path) -> int:
@@ -153,7 +163,7 @@ def play(nursery: Nursery, case: Case, folder: Path) -> int:
 
 
 def live_four_times(nursery: Nursery, case: Case, folder: Path) -> int:
-    draw = Random(case.number)
+    draw = Random(case.number)  # noqa: S311 # chance, not a secret
     side = draw.choice([1, -1])
     market = (
         running_market(case.number, every=15, partial_fill_probability=1.0, idle_fill_ms=float("inf"))

@@ -1,4 +1,4 @@
-"""Entries that fill in parts, among stops and targets that are reached meanwhile: every unit is protected once.
+"""Entries that fill in parts, stops and targets reached meanwhile: every unit is protected, and once only.
 
 What the exchange sees is looked at after every change of every order; how long it takes is the benchmark's
 business (:mod:`benchmarks.live`).
@@ -42,7 +42,7 @@ def environment(tmp_path, monkeypatch):
 
 def walk(seed, lot, minutes):
     """Return a print each second on a seeded walk that reaches a few points within a minute."""
-    draw, price, prints = Random(seed), PRICE, []
+    draw, price, prints = Random(seed), PRICE, []  # noqa: S311 # no secret
     for second in range(60 * minutes):
         price = round(round((price + draw.gauss(0.0, 0.6)) / 0.1) * 0.1, 2)
         prints.append(MarketTrade(at("14:30") + dt.timedelta(seconds=second), price, lot, 0.0))

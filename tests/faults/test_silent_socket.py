@@ -57,7 +57,9 @@ def test_silence_is_found_filled_and_never_traded_on(tmp_path):
         account = market.account()
 
     assert down["reason"] == f"nothing came for {WATCHDOG:g} seconds"
-    before = [row for row in day.log if row["event"] == "bar" and row["uptime_seconds"] < down["uptime_seconds"]]
+    before = [
+        row for row in day.log if row["event"] == "bar" and row["uptime_seconds"] < down["uptime_seconds"]
+    ]
     silent_since = before[-1]["uptime_seconds"]
     assert down["uptime_seconds"] - silent_since < 10.0
     assert up["uptime_seconds"] - down["uptime_seconds"] < 10.0
@@ -82,7 +84,9 @@ def test_silence_is_found_filled_and_never_traded_on(tmp_path):
         whole = bars[start]["complete"] == "1" and bars[start]["origin"] == "ticks"
         assert whole or decisions[start]["asked"] == "0", start
     # The first entry that rule and strategy allow is on the first bar that is whole again.
-    entries = [row.fact for row in read_journal(folder / "journal.sqlite") if isinstance(row.fact, EntryDecided)]
+    entries = [
+        row.fact for row in read_journal(folder / "journal.sqlite") if isinstance(row.fact, EntryDecided)
+    ]
     whole_again = next(
         start for start in today
         if start > lost[-1] and bars[start]["complete"] == "1" and bars[start]["origin"] == "ticks"

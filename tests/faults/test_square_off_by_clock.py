@@ -78,9 +78,7 @@ class Day(RunningDay):
         with make_log(self.folder / "live.log", self.clock, Secrets()) as log:
             store = Store(self._request.settings.broker.kite, "sandbox", TOKEN, log)
             try:
-                self.live_day = LiveDay(
-                    self._request, TradingCalendar(), self.clock, store, self.folder, log
-                )
+                self.live_day = LiveDay(self._request, TradingCalendar(), self.clock, store, self.folder, log)
                 return self.live_day.run()
             finally:
                 store.close()

@@ -119,7 +119,7 @@ def test_the_dead_token_and_one_of_another_app_are_not_taken(file, watching):
 
 
 def test_after_the_end_nothing_begins(file, watching):
-    session, watch, log, _ = watching("morning")
+    _, watch, log, _ = watching("morning")
     watch.end()
     watch.begin("403")
     assert log.events == []

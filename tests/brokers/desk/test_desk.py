@@ -198,6 +198,14 @@ def test_a_refused_stop_means_leaving_at_market(rig):
     assert rig.wire.exchange.position == 0
 
 
+def test_a_refused_stop_does_not_delay_the_exit_at_market(rig):
+    rig.start()
+    rig.wire.place, place = (lambda request: refuse_stop(place, request)), rig.wire.place
+    rig.enter()
+    rig.wait(lambda: closed(rig))
+    assert rig.desk._watch._no_exit_before == 0.0
+
+
 def refuse_stop(place, request):
     if request.kind == "stop":
         raise OrderRefusedError("trigger price is above the last price")

@@ -23,3 +23,14 @@ def test_a_stop_is_given_its_patience_from_when_it_was_triggered():
     watch.observe([order], 600.0)
     assert watch.impatient([order], 602.9) == set()
     assert watch.impatient([order], 603.0) == {order.tag}
+
+
+def test_refusals_of_exits_that_were_on_their_way_together_lengthen_the_pause_once():
+    watch = Watch(PATIENCE)
+    assert watch.exit_refused(10.0) == 1.0
+    assert watch.exit_refused(10.25) == 0.75
+    assert watch.exit_refused(10.5) == 0.5
+    assert not watch.may_exit(10.9)
+    assert watch.may_exit(11.0)
+    assert watch.exit_refused(11.0) == 2.0
+    assert watch.exit_refused(13.5) == 4.0
