@@ -50,8 +50,8 @@ class Life(NamedTuple):
     """What one process does, and when it is killed.
 
     ``step`` is a name of :func:`step_of`, ``write`` the number of an append to the journal; neither: it is
-    not killed. ``phase`` is ``before`` the step is on the disk, ``after`` that and before anything is done
-    about it, or ``acted``: the request was answered, but nothing more was written.
+    not killed. ``phase`` is ``before`` the step is written, ``during`` it, ``after`` it is on the disk and before
+    anything is done about it, or ``acted``: the request was answered, but nothing more was written.
     """
 
     folder: str
@@ -99,6 +99,8 @@ class Killer:
         phase = self._life.phase
         if fatal and phase == "before":
             die()
+        if fatal and phase == "during":
+            journal._database.set_trace_callback(die_at_commit)
         rows = self._append(journal, facts)
         if fatal and phase == "after":
             die()
@@ -144,6 +146,11 @@ def step_of(fact: Fact, state: DeskState) -> str:
         case OrderSeen(state="cancelled"):
             return f"{role} cancelled"
     return ""
+
+
+def die_at_commit(statement: str) -> None:
+    if statement == "COMMIT":
+        die()
 
 
 def die() -> None:

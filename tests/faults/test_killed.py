@@ -34,7 +34,8 @@ EXIT = (
     "exit partial", "exit filled", "closed",
 )  # fmt: skip
 CHASE = ("exit cancel sent", "exit cancelled")
-SECOND_KILLS = tuple(itertools.product((1, 2, 3, 5, 8), ("before", "after", "acted")))
+PHASES = ("before", "during", "after", "acted")
+SECOND_KILLS = tuple(itertools.product((1, 2, 3, 5, 8), PHASES))
 
 
 Note = Callable[[str, object], None]
@@ -54,13 +55,20 @@ class Case(NamedTuple):
         return SECOND_KILLS[(7 * self.number) % len(SECOND_KILLS)]
 
 
-def cases(script: str, steps: tuple[str, ...], *, first: int = 0, sparse: bool = False) -> list[Case]:
-    found = []
-    for step in steps:
-        sends = step.endswith("sent")
-        for phase in ("before", "after", "acted") if sends else ("before", "after"):
-            found.append(Case(first + len(found), script, step, phase, sparse))
-    return found
+def cases(
+    script: str,
+    steps: tuple[str, ...],
+    phases: tuple[str, ...] = ("before", "after", "acted"),
+    *,
+    first: int = 0,
+    sparse: bool = False,
+) -> list[Case]:
+    pairs = [(step, phase) for step in steps for phase in phases if phase != "acted" or step.endswith("sent")]
+    return [Case(first + number, script, *pair, sparse) for number, pair in enumerate(pairs)]
+
+
+FLAT_DAY = cases("square_off", ENTRY + EXIT, PHASES)
+CHUNK = 21
 
 
 class Nursery:
@@ -123,9 +131,9 @@ def run_all(nurseries: queue.SimpleQueue[Nursery], found: list[Case], folder: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, 46, 23))
+@pytest.mark.parametrize("first", range(0, len(FLAT_DAY), CHUNK))
 def test_killed_at_each_step_of_a_day_that_ends_flat(nurseries, tmp_path, record_property, first):
-    run_all(nurseries, cases("square_off", ENTRY + EXIT)[first : first + 23], tmp_path, record_property)
+    run_all(nurseries, FLAT_DAY[first : first + CHUNK], tmp_path, record_property)
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from feeds.calendar import TradingCalendar
 from feeds.tick_bars import Tick, TickBarBuilder, frame_from_bars
 
 CALENDAR = TradingCalendar()
-SPEED = 700.0
+SPEED = 500.0
 FINAL = ("COMPLETE", "CANCELLED", "REJECTED")
 
 
