@@ -50,8 +50,8 @@ class Life(NamedTuple):
     """What one process does, and when it is killed.
 
     ``step`` is a name of :func:`step_of`, ``write`` the number of an append to the journal; neither: it is
-    not killed. ``phase`` is ``before`` the step is written, ``during`` it, ``after`` it is on the disk and before
-    anything is done about it, or ``acted``: the request was answered, but nothing more was written.
+    not killed. ``phase`` is ``before`` the step is written, ``during`` it, ``after`` it is on the disk and
+    before anything is done about it, or ``acted``: the request was answered, but nothing more was written.
     """
 
     folder: str
