@@ -84,23 +84,27 @@ def test_with_answers_of_all_kinds_no_order_is_sent_twice(tmp_path, record_prope
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("role", ["entry", "stop"])
-def test_an_order_that_shows_up_after_it_was_given_up_is_taken_back(tmp_path, role):
+@pytest.mark.parametrize("case", ["entry", "stop", "stop when flat"])
+def test_an_order_that_shows_up_after_it_was_given_up_is_taken_back(tmp_path, case):
     impatient = QUICK.model_copy(update={"unresolved_seconds": 1.0})
     with SandboxServer(running_market(1)) as server:
         audit = Audit(server, side=1)
-        where = {"order_type": "SL"} if role == "stop" else {}
-        server.faults.add(
-            Fault(kind="lost_answer", where=where), Fault(kind="late_row", where=where, seconds=4.0)
-        )
+        where = {} if case == "entry" else {"order_type": "SL"}
+        server.faults.add(Fault(kind="lost_answer", where=where))
+        hidden = 8.0 if case == "stop when flat" else 4.0
+        server.faults.add(Fault(kind="late_row", where=where, seconds=hidden))
         rig = LiveRig(Address(server.api_root, server.ticker_root), tmp_path, live=impatient)
         rig.start()
         rig.enter(1, 2, stop_points=100.0, target_points=100.0)
         orders = rig.desk.state.orders
         assert rig.wait(lambda: any(order.stage == "absent" for order in list(orders.values())))
         (lost,) = (order for order in orders.values() if order.stage == "absent")
-        assert lost.intent.role == role
-        assert rig.wait(lambda: lost.stage == "known" and (rig.is_flat if role == "entry" else rig.is_held))
+        assert lost.intent.role == case.split()[0]
+        if case == "stop when flat":
+            rig.desk.leave("square_off")
+            assert rig.wait(lambda: rig.is_flat)
+            assert lost.stage == "absent"
+        assert rig.wait(lambda: lost.stage == "known" and (rig.is_held if case == "stop" else rig.is_flat))
         assert rig.end(flatten=True)
         held = audit.snapshot()
         assert (held.position, held.working) == (0, [])
