@@ -138,6 +138,7 @@ class OrderDesk:
         self._last_price = 0.0
         self._cause = 0.0
         self._session_dead = ""
+        self._renewed_at = 0.0
         self._open_text = ""
         self._schedule = BookSchedule(self._watch)
         self._writing = 0
@@ -314,6 +315,7 @@ class OrderDesk:
             case SessionRenewed():
                 self._log.info("session_renewed")
                 self._session_dead = ""
+                self._renewed_at = message.arrived
                 self._schedule.full_wanted = True
             case PlaceAnswered():
                 self._place_answered(message)
@@ -381,7 +383,7 @@ class OrderDesk:
         passing = isinstance(answer, NotNowError)
         self._record(Refused(answered.tag, str(answer), passing=passing))
         if isinstance(answer, SessionDeadError):
-            self._session_died(answer)
+            self._session_died(answer, answered.arrived)
         elif order.intent.role != "entry" and (passing or order.intent.kind != "stop"):
             # A stop that is refused for good is followed by another kind of order, which need not wait
             self._exit_failed(order.tag, str(answer))
@@ -410,15 +412,17 @@ class OrderDesk:
         if answered.error is None:
             return
         if isinstance(answered.error, SessionDeadError):
-            self._session_died(answered.error)
+            self._session_died(answered.error, answered.arrived)
         # Refused mostly means that a fill has won; unknown, that it may be done. The book tells both.
         self._schedule.wanted = True
         if isinstance(answered.error, OrderRefusedError):
             self._record(CancelFailed(answered.tag, str(answered.error)))
             self._watch.cancel_failed(answered.tag, time.monotonic())
 
-    def _session_died(self, error: BrokerError) -> None:
-        if not self._session_dead:
+    def _session_died(self, error: BrokerError, told_at: float) -> None:
+        if told_at < self._renewed_at:  # it was the old login's
+            self._schedule.full_wanted = True
+        elif not self._session_dead:
             self._session_dead = str(error)
             self._log.error("session_dead", error=str(error), open=self.open_position)
             self._on_session_dead(str(error))
@@ -432,7 +436,7 @@ class OrderDesk:
         self._schedule.ended(time.monotonic(), has_read=has_read, is_full=is_full)
         if isinstance(book, BrokerError):
             if isinstance(book, SessionDeadError):
-                self._session_died(book)
+                self._session_died(book, read.arrived)
             self._log.warning("book_unread", error=str(book))
             return
         self._record(*reconcile(self.state, book, self._charges_of))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -23,7 +24,7 @@ from brokers.desk.facts import (
     TripClosed,
 )
 from brokers.desk.journal_file import JournalError
-from brokers.desk.messages import Resync, Shutdown
+from brokers.desk.messages import BookRead, Resync, Shutdown
 from brokers.wire import NotNowError, OrderRefusedError, SessionDeadError
 from feeds.errors import BrokerError
 from tests.brokers.desk.exchange_model import TIME
@@ -521,3 +522,13 @@ def test_how_long_an_order_took_is_known_even_where_an_update_was_quicker(rig):
             == {request.tag for request in rig.wire.placed}
         )
     )
+
+
+def test_a_refusal_of_the_old_login_that_is_heard_after_the_new_one_changes_nothing(rig):
+    rig.start()
+    heard = time.perf_counter()
+    rig.desk.session_renewed()
+    rig.desk._inbox.put(BookRead(heard, 0.0, SessionDeadError("the old token")))
+    rig.wait(rig.desk._inbox.empty)
+    rig.enter()
+    rig.wait(lambda: len(rig.wire.orders_of("stop")) == 1)
