@@ -71,6 +71,7 @@ class Killer:
         self._state: DeskState | None = None
         self._writes = 0
         self._fatal_tags: set[str] = set()
+        self._written: set[tuple[type, str]] = set()
         self._append, self._place, self._cancel = JournalFile.append, KiteWire.place, KiteWire.cancel
 
     def install(self) -> None:
@@ -102,11 +103,13 @@ class Killer:
         if fatal and phase == "during":
             journal._database.set_trace_callback(die_at_commit)
         rows = self._append(journal, facts)
+        self._written.update((type(fact), getattr(fact, "tag", "")) for fact in facts)
         if fatal and phase == "after":
             die()
         return rows
 
     def place(self, wire: KiteWire, request: OrderRequest) -> str:
+        assert (Sent, request.tag) in self._written, "sent before it was written down"
         try:
             return self._place(wire, request)
         finally:
@@ -114,11 +117,14 @@ class Killer:
                 die()
 
     def cancel(self, wire: KiteWire, order_id: str) -> None:
+        assert self._state is not None
+        order = self._state.order_of(order_id)
+        assert order is not None
+        assert (CancelSent, order.tag) in self._written, "cancelled before it was written down"
         try:
             self._cancel(wire, order_id)
         finally:
-            order = self._state.order_of(order_id) if self._state else None
-            if self._life.phase == "acted" and order is not None and order.tag in self._fatal_tags:
+            if self._life.phase == "acted" and order.tag in self._fatal_tags:
                 die()
 
     def _is_fatal(self, fact: Fact) -> bool:
