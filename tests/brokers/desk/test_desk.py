@@ -286,7 +286,7 @@ def test_a_position_that_somebody_else_closed_takes_its_stop_along(rig):
     rig.desk.resync("a look")
     rig.wait(lambda: rig.wire.orders_of("stop")[0].state == "cancelled")
     assert rig.facts(TakenOver) == [TakenOver(1, LOT, 0)]
-    assert rig.desk.obstacle.startswith("halted")
+    rig.wait(lambda: rig.desk.obstacle.startswith("halted"))
     assert len(rig.wire.placed) == 2
 
 
