@@ -28,11 +28,15 @@ bench: setup
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.live
 
-# Exact versions for every supported Python and platform, with hashes.
+# Exact versions for every supported Python and platform, with hashes; the second file leaves out what only tests
+# need, and is what the container image is made of.
 lock: setup
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile setup.cfg --extra live --extra test --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile setup.cfg --extra alerts --extra live --extra test --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.lock
+	$(BIN)/uv pip compile setup.cfg --extra alerts --extra live --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+		--constraint requirements.lock -o deploy/requirements.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,12 +1,15 @@
-"""Trade a day: on a sandbox exchange (demo), on paper, or live on Kite.
+"""Trade every trading day, or the one that is on: on a sandbox exchange (demo), on paper, or live on Kite.
 
-``python run_live.py --mode demo --now`` needs no account and shows everything.
+``python run_live.py --mode demo --now`` needs no account and shows everything. Without ``--now`` it is left
+running: every trading morning it prepares, trades, squares off and reports.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import math
+import queue
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -18,11 +21,18 @@ from feeds.secrets import Secrets, load_secrets, mask_patterns
 from strategies.entry_point import Parser, day, read_settings, run_entry_point, thread_failures_told
 
 if TYPE_CHECKING:
+    from apscheduler.events import JobEvent
+
+    from strategies.day import Step
     from strategies.settings import Settings
+    from strategies.step_timer import Arrival
 
-__all__ = ["main"]
+__all__ = ["ScheduledTimer", "main"]
 
-_EXTRA = ("aiohttp", "kiteconnect", "structlog", "websockets")
+_EXTRA = (
+    "aiohttp", "apscheduler", "flask", "kiteconnect", "prometheus_client", "requests", "structlog",
+    "waitress", "websockets",
+)  # fmt: skip
 _DEMO_ONLY = {"ticks": "--ticks", "day": "--day", "speed": "--speed"}
 _DEMO_SPEED = 200.0
 _WORD = "LIVE"
@@ -67,37 +77,96 @@ def _run(options: argparse.Namespace, known: Secrets) -> int:
     if options.mode == "live" and not options.yes:
         _confirm(settings, ask=sys.stdin.readline)
 
-    from strategies.live import run_live
     from strategies.live_request import LiveRequest
 
-    return run_live(
-        LiveRequest(
-            settings=settings,
-            mode=options.mode,
-            clock=options.clock or ("feed" if demo else "wall"),
-            model=options.model,
-            out_dir=options.out,
-            ticks=options.ticks,
-            day=options.day,
-            speed=options.speed or _DEMO_SPEED,
-            data_given=options.data is not None,
-            confirmed=options.mode == "live",
-            accept_foreign=options.accept_foreign,
-            quiet=options.quiet,
-            debug=options.debug,
-            secrets=known,
-        )
+    request = LiveRequest(
+        settings=settings,
+        mode=options.mode,
+        clock=options.clock or ("feed" if demo else "wall"),
+        model=options.model,
+        out_dir=options.out,
+        ticks=options.ticks,
+        day=options.day,
+        until=options.until,
+        speed=options.speed or _DEMO_SPEED,
+        data_given=options.data is not None,
+        confirmed=options.mode == "live",
+        accept_foreign=options.accept_foreign,
+        quiet=options.quiet,
+        debug=options.debug,
+        secrets=known,
     )
+    if options.now:
+        from strategies.live import run_live
+
+        return run_live(request)
+    from strategies.live_days import run_days
+
+    grace = dt.timedelta(minutes=settings.live.misfire_grace_minutes)
+    return run_days(request, lambda: ScheduledTimer(grace))
+
+
+class ScheduledTimer:
+    """A :class:`strategies.step_timer.StepTimer` that APScheduler keeps.
+
+    Parameters
+    ----------
+    grace : datetime.timedelta
+        A step that is later than that was missed: the machine slept, or its clock was set.
+    """
+
+    def __init__(self, grace: dt.timedelta) -> None:
+        from apscheduler.events import EVENT_JOB_MISSED
+        from apscheduler.schedulers.background import BackgroundScheduler
+
+        self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
+        self._is_stopped = False
+        self._scheduler = BackgroundScheduler(
+            timezone="Asia/Kolkata",
+            # By default a job that is a second late is skipped without a word
+            job_defaults={
+                "misfire_grace_time": max(1, int(grace.total_seconds())),
+                "coalesce": True,
+                "max_instances": 1,
+            },
+        )
+        self._scheduler.add_listener(self._on_missed, EVENT_JOB_MISSED)
+        self._scheduler.start()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no more waiting is wanted."""
+        return self._is_stopped
+
+    def wait(self, step: Step) -> Arrival:
+        """Return when a step is due, has been missed, or nothing more is wanted."""
+        if self._is_stopped:
+            return "stopped"
+        self._scheduler.add_job(self._arrivals.put, "date", run_date=step.at, args=["due"], id=step.name)
+        return self._arrivals.get()
+
+    def stop(self) -> None:
+        """End the wait that is on, and refuse every later one."""
+        self._is_stopped = True
+        self._arrivals.put("stopped")
+
+    def close(self) -> None:
+        """End the scheduler's threads."""
+        self._scheduler.shutdown(wait=True)
+
+    def _on_missed(self, event: JobEvent) -> None:
+        del event
+        self._arrivals.put("missed")
 
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse arguments that do not go together."""
     if options.mode is None:
         raise SettingsError("--mode is missing, expected demo, paper or live; start with --mode demo")
+    if options.now and options.until is not None:
+        raise SettingsError("--until is for days that run themselves; leave it out with --now")
     if not options.now:
-        raise SettingsError(
-            "--now is missing: days are not started by a schedule yet; add --now to trade this one"
-        )
+        _check_unattended(options)
     if options.mode != "demo":
         for name, argument in _DEMO_ONLY.items():
             if getattr(options, name) is not None:
@@ -111,6 +180,16 @@ def _check(options: argparse.Namespace) -> None:
     for given, argument in ((options.yes, "--yes"), (options.accept_foreign, "--accept-foreign")):
         if given and options.mode != "live":
             raise SettingsError(f"{argument} is for --mode live, which sends real orders; leave it out here")
+
+
+def _check_unattended(options: argparse.Namespace) -> None:
+    """Refuse what belongs to one day only."""
+    if options.ticks is not None:
+        raise SettingsError("--ticks replays one day; add --now")
+    if options.mode != "demo" and options.clock == "feed":
+        raise SettingsError("--clock feed replays one day; add --now")
+    if options.accept_foreign:
+        raise SettingsError("--accept-foreign is for the day that is on; add --now")
 
 
 def _check_extra() -> None:
@@ -143,7 +222,8 @@ def _confirm(settings: Settings, ask: Callable[[], str]) -> None:
 def _parser() -> Parser:
     parser = Parser(
         prog="run_live.py",
-        description="Trade a day: on a sandbox exchange (demo), on paper, or live on Kite.",
+        description="Trade every trading day, or with --now the one that is on: on a sandbox exchange "
+        "(demo), on paper, or live on Kite.",
         epilog="Exit codes: 0 the day is over or was ended, 2 bad arguments or settings, 3 bad data, "
         "4 broker or login, 1 anything else.",
     )
@@ -153,7 +233,12 @@ def _parser() -> Parser:
         help="demo: everything real but the exchange, no account needed; paper: live ticks, simulated "
         "orders; live: real orders, after a typed confirmation",
     )
-    parser.add_argument("--now", action="store_true", help="trade the day that is on, at once")
+    parser.add_argument(
+        "--now", action="store_true", help="trade the day that is on, at once (default: every trading day)"
+    )
+    parser.add_argument(
+        "--until", type=day, metavar="DAY", help="without --now: the last day (default: none; demo: a week)"
+    )
     parser.add_argument(
         "--clock",
         choices=["wall", "feed"],
@@ -170,10 +255,15 @@ def _parser() -> Parser:
         help="bars of earlier days, for a demo to warm up and train on",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of the day; one that holds it already is continued"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of the day, continued where it holds one; without --now: folder of all days",
     )
     parser.add_argument("--ticks", type=Path, metavar="FILE", help="demo: recorded ticks to replay")
-    parser.add_argument("--day", type=day, metavar="DAY", help="demo: session to replay, YYYY-MM-DD")
+    parser.add_argument(
+        "--day", type=day, metavar="DAY", help="demo: session to replay, or the first of them, YYYY-MM-DD"
+    )
     parser.add_argument(
         "--speed", type=_speed, metavar="N", help=f"demo: times real speed (default: {_DEMO_SPEED:g})"
     )

@@ -1,18 +1,21 @@
-"""Tell about finished runs: ``python -m analyzers report`` and ``python -m analyzers parity``."""
+"""Tell about runs: ``python -m analyzers report``, ``parity`` and ``status``."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analyzers.figures import FIGURES, text_of
 from analyzers.parity.command import add_parity_parser, check_arguments
+from analyzers.status.command import add_status_parser
 from feeds.command_line import run_command
-from feeds.errors import DataError
+from feeds.errors import DataError, SettingsError
 from feeds.show import print_line, print_table
 
 if TYPE_CHECKING:
@@ -115,19 +118,49 @@ def replayed(folder: Path, reference: Path | None) -> ParityResult:
     return compare_days(day, replay.run, replay.tick)
 
 
+def show_status(given: argparse.Namespace) -> int:
+    """Serve the status page of a folder until Ctrl-C or SIGTERM."""
+    from feeds.secrets import load_secrets
+
+    try:
+        from analyzers.status.serving import serve_folder
+    except ModuleNotFoundError as error:
+        if error.name not in ("flask", "prometheus_client", "waitress"):
+            raise
+        raise SettingsError(
+            f"the status page needs {error.name}, which is not installed; pip install 'muhurat[live]'"
+        ) from error
+    ends = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ends.set())
+    with serve_folder(given.run, given.port, load_secrets()) as url:
+        print_line(f"Status page: {url} (it only shows; Ctrl-C ends it)")
+        sys.stdout.flush()
+        ends.wait()
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m analyzers", description="Tell about finished runs.")
+    parser = argparse.ArgumentParser(prog="python -m analyzers", description="Tell about runs.")
     commands = parser.add_subparsers(dest="command", required=True)
     report = commands.add_parser("report", help="print the verdict and the figures of a finished run")
     report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder that a run wrote")
     add_parity_parser(commands)
+    add_status_parser(commands)
+    commands.add_parser("companion", help="started by run_live.py: status page and alerts beside it")
     given = parser.parse_args(arguments)
 
     def work() -> int:
         if given.command == "parity":
             check_arguments(given)
             return compare_day(given) if given.run else calibrate_days(given)
+        if given.command == "status":
+            return show_status(given)
+        if given.command == "companion":
+            from analyzers.companion.run import run_companion
+
+            return run_companion(sys.stdin, sys.stdout)
         print_report(load_summary(given.run_dir), given.run_dir)
         return 0
 

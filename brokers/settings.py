@@ -18,6 +18,7 @@ from brokers.risk.kill_switch import KillSwitch
 from brokers.risk.max_trades import MaxTrades
 from brokers.risk.model_age import ModelAge
 from brokers.risk.order_sanity import OrderSanity
+from brokers.risk.pause import Pause
 from brokers.risk.rule import RiskRule
 from brokers.risk.trading_window import TradingWindow
 from brokers.risk.volatility import VolatilityBand
@@ -162,6 +163,11 @@ class RiskSettings(Section):
     kill_switch_file: str | None = Field(
         default="KILL_SWITCH", min_length=1, description="no entry while this file exists, null = off"
     )
+    pause_file: str | None = Field(
+        default="PAUSED",
+        min_length=1,
+        description="no entry while this file exists, its first line says why, null = off",
+    )
     own_rules: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="a rule of your own as package.module:Class, with its keyword arguments",
@@ -176,6 +182,9 @@ class RiskSettings(Section):
         start, end = self.entries_from, self.entries_until
         if start is not None and end is not None and start >= end:
             msg = f"entries_from is {start}, expected before entries_until, which is {end}"
+            raise ValueError(msg)
+        if self.pause_file is not None and self.pause_file == self.kill_switch_file:
+            msg = f"pause_file is {self.pause_file}, expected another file than kill_switch_file"
             raise ValueError(msg)
         return self
 
@@ -228,6 +237,8 @@ def make_rules(settings: RiskSettings) -> list[RiskRule]:
     rules: list[RiskRule] = []
     if on.kill_switch_file is not None:
         rules.append(KillSwitch(Path(on.kill_switch_file)))
+    if on.pause_file is not None:
+        rules.append(Pause(Path(on.pause_file)))
     if on.deny_incomplete_bars or on.max_data_age_seconds is not None:
         rules.append(
             DataQuality(

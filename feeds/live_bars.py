@@ -103,6 +103,7 @@ class LiveBars:
             on_answer=self._inbox.put,
             on_event=on_event,
         )
+        self.turned_at = time.monotonic()
         self._resume: Resume | None = None
         self._down_at: dt.datetime | None = None
         self._was_up = False
@@ -167,7 +168,8 @@ class LiveBars:
         LiveBar or None
             None when there is none yet; when :attr:`state` is ``OVER``, for good.
         """
-        deadline = time.monotonic() + timeout_seconds
+        self.turned_at = time.monotonic()
+        deadline = self.turned_at + timeout_seconds
         for _ in range(_MOST_EVENTS):
             if self._stop_reason is not None:
                 self._sequence.ready.clear()

@@ -25,7 +25,7 @@ SECRETS_FILE = "secrets.env"
 _SECRET = frozenset(
     {
         "KITE_API_SECRET", "KITE_ACCESS_TOKEN", "UPSTOX_API_SECRET", "UPSTOX_ACCESS_TOKEN",
-        "TELEGRAM_BOT_TOKEN", "SMTP_URL", "TIMESCALE_DSN", "STATUS_TOKEN",
+        "TELEGRAM_BOT_TOKEN", "SMTP_URL", "TIMESCALE_DSN", "STATUS_TOKEN", "APPRISE_URLS", "HEARTBEAT_URL",
     }
 )  # fmt: skip
 _NO_SECRET = frozenset({"KITE_API_KEY", "UPSTOX_API_KEY", "TELEGRAM_CHAT_ID", "ALERT_EMAIL_TO"})
@@ -85,6 +85,10 @@ class Secrets:
                 f"{name} is not set, expected it in the environment or in {SECRETS_FILE}; {remedy}"
             )
         return value
+
+    def chosen(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the values of those names that have one, for another process of ours."""
+        return {name: self._values[name] for name in names if name in self._values}
 
     def adopt(self, others: Secrets) -> None:
         """Take over what others hold and hide."""

@@ -7,10 +7,12 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from feeds.errors import ModelError
+from ml.drift import DriftReference, drift_reference
 from ml.features import FeatureSet
 from ml.settings import MlSettings
 from ml.train import WalkForward
@@ -57,6 +59,8 @@ class ModelCard(BaseModel):
         Given by the registry.
     files : dict of str to str
         SHA-256 of each file beside the card, written by the registry.
+    drift : DriftReference or None
+        What live bars are compared with; None in cards of versions that did not write it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,6 +86,7 @@ class ModelCard(BaseModel):
     libraries: dict[str, str]
     version: str = ""
     files: dict[str, str] = {}
+    drift: DriftReference | None = None
 
 
 def training_card(
@@ -139,6 +144,7 @@ def training_card(
         metrics=window.as_dict(),
         trials=trials,
         libraries=library_versions(),
+        drift=_drift_reference(trained, frame),
     )
 
 
@@ -190,6 +196,18 @@ def check_features(card: ModelCard, expected: FeatureSet) -> None:
     raise ModelError(
         f"model {card.version} was trained on other features: {' and '.join(differences)}; set "
         f"ml.features to [{', '.join(card.features)}] or train again"
+    )
+
+
+def _drift_reference(trained: WalkForward, frame: pd.DataFrame) -> DriftReference:
+    index, features = pd.DatetimeIndex(frame.index), trained.predictor.features
+    _, sessions = np.unique(index.tz_localize(None).normalize(), return_inverse=True)
+    return drift_reference(
+        features.names,
+        features.compute(frame),
+        trained.probabilities,
+        sessions,
+        learned=np.asarray(index <= pd.Timestamp(trained.windows[0].train_last)),
     )
 
 

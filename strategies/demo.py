@@ -160,6 +160,8 @@ class DemoExchange:
             "--speed": f"{request.speed:g}",
             "--cash": f"{settings.broker.starting_cash:g}",
             "--access-token": self._token,
+            # Each day has prices of its own, and the same ones every time
+            "--seed": str(abs(((request.day or DEMO_DAY) - DEMO_DAY).days)),
         }
         if request.ticks is not None:
             arguments["--ticks"] = str(request.ticks.resolve())

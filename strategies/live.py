@@ -1,27 +1,31 @@
-"""A live, paper or demo day from its first check to its files."""
+"""A live, paper or demo day that begins now, from its first check to its files."""
 
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from brokers.kite.instance import LoginLock
 from brokers.kite.session import find_session
 from brokers.kite.store import KiteStore
 from feeds.calendar import TradingCalendar
-from feeds.clock import IST, Clock, ReplayClock, WallClock
+from feeds.clock import IST, Clock, ReplayClock, SteadyClock, WallClock
 from feeds.errors import BrokerError, SettingsError
-from feeds.live_log import make_log
+from feeds.live_log import LiveLog, make_log
+from feeds.log import Log
 from feeds.settings import make_calendar
 from strategies.demo import DemoExchange
 from strategies.live_console import make_console
 from strategies.live_day import LiveDay
+from strategies.live_folders import day_folder, make_folder
+from strategies.live_process import LiveProcess
 from strategies.live_request import LiveRequest
 from strategies.plugins import load_strategy, plugin_settings
 
-__all__ = ["run_live"]
+__all__ = ["check_request", "connected", "day_log", "run_live", "with_own_switches"]
 
 _BEFORE_OPEN = dt.timedelta(minutes=1)
 
@@ -40,39 +44,87 @@ def run_live(request: LiveRequest) -> int:
     MuhuratError
         Anything the user can mend; nothing was sent then, or the last line of the log says what is open.
     """
-    settings = request.settings
-    calendar = make_calendar(settings.market)
-    section = settings.strategy
-    plugin_settings(section.name, load_strategy(section.name), section.parameters)
-    if request.mode == "live" and not request.confirmed:
-        raise SettingsError("mode live was not confirmed, expected the typed word or --yes; nothing was sent")
+    check_request(request)
+    calendar = make_calendar(request.settings.market)
     folder = request.out_dir or _default_folder(request)
     demo = None
     if request.mode == "demo":
-        demo = DemoExchange(replace(request, out_dir=folder), calendar, WallClock())
+        demo = DemoExchange(
+            with_own_switches(replace(request, out_dir=folder), folder), calendar, WallClock()
+        )
         request = demo.request
     clock = _make_clock(request, calendar)
-    _make_folder(folder)
+    make_folder(folder)
     with ExitStack() as stack:
-        log = stack.enter_context(
-            make_log(
-                folder / "live.log",
-                clock,
-                request.secrets,
-                make_console(quiet=request.quiet),
-                megabytes=settings.live.log_megabytes,
-                files=settings.live.log_files,
-                level="debug" if request.debug else "info",
-            )
-        )
+        if request.mode == "live":
+            lock = LoginLock(request.settings.broker.kite, request.settings.market.instrument)
+            stack.callback(lock.release)
+        log = stack.enter_context(day_log(request, folder, clock))
         if demo is not None:
             demo.prepare(log)
             request = stack.enter_context(demo).request
-        kite = request.settings.broker.kite
-        session = find_session(kite, request.secrets, WallClock())
-        store = KiteStore(kite, session.api_key, session.access_token, log)
-        stack.callback(store.close)
-        return LiveDay(request, calendar, clock, store, folder, log).run()
+        store = stack.enter_context(connected(request, log))
+        process = LiveProcess(request, folder, clock, log)
+        day = LiveDay(request, calendar, clock, store, folder, log)
+        process.attach(day, folder, clock)
+        process.show("session", "one day, begun with --now")
+        stack.enter_context(process)
+        return day.run()
+
+
+def check_request(request: LiveRequest) -> None:
+    """Refuse a strategy with settings that it does not know, and real orders that nobody agreed to.
+
+    Raises
+    ------
+    SettingsError
+        With the remedy.
+    """
+    section = request.settings.strategy
+    plugin_settings(section.name, load_strategy(section.name), section.parameters)
+    if request.mode == "live" and not request.confirmed:
+        raise SettingsError("mode live was not confirmed, expected the typed word or --yes; nothing was sent")
+
+
+def day_log(request: LiveRequest, folder: Path, clock: Clock, name: str = "live.log") -> LiveLog:
+    """Open a log in a folder, shown on the console as the request says."""
+    live = request.settings.live
+    return make_log(
+        folder / name,
+        clock,
+        request.secrets,
+        make_console(quiet=request.quiet),
+        megabytes=live.log_megabytes,
+        files=live.log_files,
+        level="debug" if request.debug else "info",
+    )
+
+
+@contextmanager
+def connected(request: LiveRequest, log: Log) -> Iterator[KiteStore]:
+    """Open the connection to the broker with today's login.
+
+    Raises
+    ------
+    BrokerError
+        There is no login that may still be alive.
+    """
+    kite = request.settings.broker.kite
+    session = find_session(kite, request.secrets, WallClock())
+    store = KiteStore(kite, session.api_key, session.access_token, log)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def with_own_switches(request: LiveRequest, folder: Path) -> LiveRequest:
+    """Return a demo's request with pause and kill switch in its own folder: they must not stop a real run."""
+    risk = request.settings.risk
+    names = {"pause_file": risk.pause_file, "kill_switch_file": risk.kill_switch_file}
+    own = {name: str(folder / Path(file).name) for name, file in names.items() if file is not None}
+    settings = request.settings.model_copy(update={"risk": risk.model_copy(update=own)})
+    return replace(request, settings=settings)
 
 
 def _make_clock(request: LiveRequest, calendar: TradingCalendar) -> Clock:
@@ -86,7 +138,7 @@ def _make_clock(request: LiveRequest, calendar: TradingCalendar) -> Clock:
         session = calendar.session(day)
         opens = session.open if session else dt.datetime.combine(day, dt.time(9), IST)
         return ReplayClock(opens - _BEFORE_OPEN)
-    clock = WallClock()
+    clock = SteadyClock()
     today = clock.now().date()
     session = calendar.session(today)
     if session is None:
@@ -102,29 +154,8 @@ def _make_clock(request: LiveRequest, calendar: TradingCalendar) -> Clock:
     return clock
 
 
-def _make_folder(folder: Path) -> None:
-    """Make the folder of the day, and refuse one that cannot be written or is a backtest's."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise SettingsError(
-            f"--out {folder} cannot be written ({error.strerror}), expected a folder or a place to make one; "
-            "choose another, or mend its permissions"
-        ) from error
-    if (folder / "summary.json").exists() and not (folder / "live.log").exists():
-        raise SettingsError(
-            f"--out {folder} holds another kind of run, expected a new folder or that of a live day; choose "
-            "another name"
-        )
-
-
 def _default_folder(request: LiveRequest) -> Path:
     """Return the folder of the day: the same after a restart, a new one for each demo."""
-    settings = request.settings
-    name = f"{request.mode}-{settings.market.instrument}-{settings.strategy.name.replace(':', '-')}"
     now = WallClock().now()
-    return Path("runs") / (
-        f"{now:%Y%m%d-%H%M%S}-{name}" if request.mode == "demo" else f"{now:%Y%m%d}-{name}"
-    )
+    folder = day_folder(request, now.date())
+    return folder.with_name(f"{now:%Y%m%d-%H%M%S}{folder.name[8:]}") if request.mode == "demo" else folder

@@ -16,7 +16,7 @@ from brokers.desk.journal_file import JournalFile, JournalRow
 from brokers.desk.ledger import Ledger
 from brokers.desk.tags import make_mark
 from brokers.desk.timing import Patience
-from brokers.desk.view import DeskContract
+from brokers.desk.view import ONE_POSITION, DeskContract
 from brokers.journal import Journal
 from brokers.live_broker import LiveBroker
 from brokers.paper import PaperBroker
@@ -66,6 +66,9 @@ class Account(Protocol):
     def session_renewed(self) -> None:
         """Go on after a new login; any thread."""
 
+    def leave(self, detail: str) -> None:
+        """Close what is open because a person says so, and take entries back; any thread."""
+
     def tell_news(self) -> None:
         """Tell the log of orders that it does not know of yet."""
 
@@ -75,6 +78,22 @@ class Account(Protocol):
     @property
     def open_position(self) -> str:
         """What is open, in words; empty when nothing is."""
+
+    @property
+    def protection(self) -> tuple[float, float] | None:
+        """Stop and target of the position, index points; None while nothing is held, or it is being left."""
+
+    @property
+    def obstacle(self) -> str:
+        """Why no entry may be sent now; empty when one may."""
+
+    @property
+    def unresolved(self) -> int:
+        """Orders whose outcome is unknown."""
+
+    @property
+    def is_session_dead(self) -> bool:
+        """Whether the broker no longer accepts the login."""
 
     @property
     def timed_fills(self) -> list[TimedFill]:
@@ -184,6 +203,10 @@ class ExchangeAccount:
         """Let the desk go on."""
         self.desk.session_renewed()
 
+    def leave(self, detail: str) -> None:
+        """Have the desk leave the position."""
+        self.desk.leave("manual", detail)
+
     def tell_news(self) -> None:
         """Do nothing: the desk tells of each fact as it writes it down."""
 
@@ -199,6 +222,27 @@ class ExchangeAccount:
     def open_position(self) -> str:
         """What is open at the exchange, in words."""
         return self.desk.open_position
+
+    @property
+    def protection(self) -> tuple[float, float] | None:
+        """Stop and target that the desk watches."""
+        watched = self.desk.watched
+        return None if watched is None else (watched.stop, watched.target)
+
+    @property
+    def obstacle(self) -> str:
+        """What the desk says against an entry; that a position is open is none."""
+        return "" if self.desk.obstacle.startswith(ONE_POSITION) else self.desk.obstacle
+
+    @property
+    def unresolved(self) -> int:
+        """Orders that the desk is looking for."""
+        return self.desk.unresolved
+
+    @property
+    def is_session_dead(self) -> bool:
+        """Whether the desk waits for a new login."""
+        return self.desk.is_session_dead
 
     @property
     def timed_fills(self) -> list[TimedFill]:
@@ -271,6 +315,10 @@ class PaperAccount:
     def session_renewed(self) -> None:
         """Do nothing: no order depends on the session."""
 
+    def leave(self, detail: str) -> None:
+        """Close the position with the loop's next turn."""
+        self.broker.flatten("manual", detail)
+
     def tell_news(self) -> None:
         """Tell of what happened to the simulated orders since the last time."""
         for event in self.journal.events[self._told :]:
@@ -288,6 +336,34 @@ class PaperAccount:
     def open_position(self) -> str:
         """What is held on paper, in words."""
         return f"{self.broker.held:+g} units on paper" if self.broker.held else ""
+
+    @property
+    def protection(self) -> tuple[float, float] | None:
+        """Prices of the simulated stop and target."""
+        if not self.broker.held:
+            return None
+        found: dict[str, float] = {}
+        for event in reversed(list(self.journal.events)):
+            if event.kind != "market":
+                found.setdefault(event.kind, event.price)
+            if len(found) == 2:
+                return found["stop"], found["limit"]
+        return None
+
+    @property
+    def obstacle(self) -> str:
+        """Empty: on paper, only the gate refuses."""
+        return ""
+
+    @property
+    def unresolved(self) -> int:
+        """None: on paper, every outcome is known."""
+        return 0
+
+    @property
+    def is_session_dead(self) -> bool:
+        """False: no order on paper depends on the session."""
+        return False
 
     @property
     def timed_fills(self) -> list[TimedFill]:

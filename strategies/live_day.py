@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,17 +29,19 @@ from feeds.errors import BrokerError, HaltedError, MuhuratError
 from feeds.live import LiveFeed
 from feeds.live_bars import LiveBars
 from feeds.live_log import LiveLog
-from feeds.market_events import StreamDown, StreamUp
-from feeds.terms import DatedTerms
+from feeds.market_events import MarketEvent, StreamDown, StreamUp
+from feeds.terms import ContractTerms, DatedTerms
 from feeds.tick_bars import Tick
-from strategies.assembly import assemble, make_windows
+from strategies.assembly import assemble
 from strategies.live_accounts import Account, ExchangeAccount, PaperAccount
+from strategies.live_glance import DayGlance, StreamGlance, glance_at
 from strategies.live_request import LiveRequest
 from strategies.live_result import write_day
 from strategies.modelling import PreparedModel, load_stored
 from strategies.plugins import load_strategy
 from strategies.recording import DayRecorder
 from strategies.settings import Settings
+from strategies.square_off import is_square_off_late, square_off_time
 from strategies.tick_recorder import TickRecorder
 from strategies.token_watch import TokenWatch
 
@@ -47,7 +49,6 @@ __all__ = ["LiveDay"]
 
 _LEAST_WARMUP_BARS = 400
 _FIRST_TICK_SECONDS = 60.0
-_BROKERS_SQUARE_OFF = dt.time(15, 25)
 
 
 class LiveDay:
@@ -89,7 +90,7 @@ class LiveDay:
         self._has_begun = False
         self._stream_trouble = ""
         self._stream_error: BaseException | None = None
-        self._bars: Any = None  # LiveBars, made before the stream opens
+        self._bars: LiveBars | None = None  # made before the stream opens
         self._unwritten: list[LiveBar] = []
         self._watch = TokenWatch(
             request.settings.broker.kite, request.secrets, lambda: store.access_token, self._renew, log
@@ -98,6 +99,13 @@ class LiveDay:
         self._last_bar: LiveBar | None = None
         self._first_tick_time = clock.now()
         self._ticks: TickRecorder | None = None
+        self._model: PreparedModel | None = None
+        self._symbol = ""
+        self._terms: ContractTerms | None = None
+        self._last_price: float | None = None
+        self._last_tick_at: float | None = None
+        self._stream_state = "connecting"
+        self._connects = 0
 
     def run(self) -> int:
         """Trade the day; see :func:`strategies.live.run_live`."""
@@ -113,7 +121,8 @@ class LiveDay:
         )
         self._check_margin(instrument)
         settings = self._pinned_settings(instrument)
-        model = self._load_model(settings)
+        model = self._model = self._load_model(settings)
+        self._symbol = instrument.symbol
         if live.record_ticks:
             self._ticks = TickRecorder(self._folder / "ticks.csv")
         # Everything that takes time comes before the stream: its ticks wait here and none is lost
@@ -122,6 +131,52 @@ class LiveDay:
             if day is None:
                 day = self._wait_for_the_day(instrument)
             return self._trade(settings, instrument, model, day)
+
+    # -- from outside, any thread ----------------------------------------------------------------
+
+    @property
+    def stop_reason(self) -> str:
+        """The signal that ended the day before its time; empty where none did."""
+        return self._stop_reason
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether orders may have been sent."""
+        return self._has_begun
+
+    @property
+    def turned_at(self) -> float | None:
+        """When the loop took its last turn, monotonic seconds; None before there is a loop."""
+        return None if self._bars is None or not self._has_begun else self._bars.turned_at
+
+    def glance(self) -> DayGlance | None:
+        """Return how the day stands; None before there is an account."""
+        account = self._account
+        if account is None or self._terms is None or not self._has_begun:
+            return None
+        heard = self._last_tick_at
+        stream = StreamGlance(
+            self._stream_state,
+            self._stream_trouble,
+            None if heard is None else time.monotonic() - heard,
+            max(0, self._connects - 1),
+            self._last_price,
+        )
+        return glance_at(account, stream, self._model, self._terms, self._symbol, self._clock.now())
+
+    def leave(self, detail: str) -> str:
+        """Close what is open, because a person says so; return what is being closed, in words."""
+        account = self._account
+        if account is None or not self._has_begun:
+            return ""
+        left = account.open_position
+        account.leave(detail)
+        self._wake()
+        return left
+
+    def _wake(self) -> None:
+        if self._bars is not None:
+            self._bars.wake()
 
     # -- the parts -------------------------------------------------------------------------------
 
@@ -241,22 +296,15 @@ class LiveDay:
             raise BrokerError(
                 f"the ticks are of {day}, on which the calendar has no session; see market.extra_sessions"
             )
-        window = make_windows(settings, self._calendar).of(day.toordinal())
-        minutes = settings.data.bar_minutes
-        opened = session.open.hour * 60 + session.open.minute
-        closes = opened + math.ceil((window.square_off - opened) / minutes) * minutes
-        due = dt.datetime.combine(day, dt.time(), IST) + dt.timedelta(minutes=closes)
-        if (
-            settings.broker.kite.product == "MIS"
-            and self._request.mode == "live"
-            and due.time() > _BROKERS_SQUARE_OFF
-        ):
+        due = square_off_time(self._calendar, session, settings)
+        if self._request.mode == "live" and is_square_off_late(session, due, settings):
             self._log.warning("square_off_late", own=f"{due:%H:%M}", broker="15:26", product="MIS")
         return due
 
     def _open_account(self, settings: Settings, instrument: Instrument, day: dt.date) -> Account:
         square_off_at = self._square_off_at(settings, day)
         terms = DatedTerms(settings.market, self._calendar)
+        self._terms = terms(day)
         if self._request.mode == "paper":
             return PaperAccount(
                 settings=settings,
@@ -277,7 +325,7 @@ class LiveDay:
             folder=self._folder,
             log=self._log,
             on_session_dead=self._watch.begin,
-            on_news=self._bars.wake,
+            on_news=self._wake,
             accept_foreign=self._request.accept_foreign,
         )
 
@@ -306,9 +354,11 @@ class LiveDay:
         bar = self._last_bar
         if bar is None or bar.origin == "warmup":
             return
+        state, built = account.gate.state, bar.bar
         self._log.info(
-            "bar", start=bar.bar.start, close=bar.bar.close, complete=bar.bar.complete, origin=bar.origin,
-            position=record.position, pnl=round(account.gate.state.realised_today, 2),
+            "bar", start=built.start, open=built.open, high=built.high, low=built.low, close=built.close,
+            volume=built.volume, complete=built.complete, origin=bar.origin, position=record.position,
+            pnl=round(state.realised_today, 2), net=round(state.realised_today + state.unrealised, 2),
             **{key: value for key, value in record._asdict().items() if key not in ("start", "position")},
         )  # fmt: skip
 
@@ -334,12 +384,15 @@ class LiveDay:
     def _on_tick(self, tick: Tick) -> None:
         if self._ticks is not None:
             self._ticks.write(tick)
+        self._last_tick_at = time.monotonic()
         if not self._first_tick.is_set():
             self._first_tick_time = tick.time
             self._first_tick.set()
-        self._bars.put(tick)
-        if self._account is not None and tick.is_believable:
-            self._account.on_price(tick.price)
+        self._put(tick)
+        if tick.is_believable:
+            self._last_price = tick.price
+            if self._account is not None:
+                self._account.on_price(tick.price)
 
     def _on_update(self, payload: dict[str, Any]) -> None:
         if self._account is None:
@@ -354,20 +407,28 @@ class LiveDay:
 
     def _on_stream(self, state: StreamState) -> None:
         self._log.info("stream", state=state.state, reason=state.reason)
+        self._stream_state = state.state
         if state.state == "up":
-            self._bars.put(StreamUp())
+            self._connects += 1
+            self._stream_trouble = ""
+            self._put(StreamUp())
             if self._account is not None:
                 self._account.resync("the stream is up")
             return
         self._stream_trouble = state.reason
-        self._bars.put(StreamDown(state.reason))
+        self._put(StreamDown(state.reason))
         if state.state == "refused" and self._stream_error is None:
             self._watch.begin(state.reason)
 
     def _on_stream_error(self, error: BaseException) -> None:
         """End the day: without ticks nobody would watch the target, or decide anything."""
         self._stream_error = error
-        self._bars.stop("the stream failed")
+        if self._bars is not None:
+            self._bars.stop("the stream failed")
+
+    def _put(self, event: MarketEvent) -> None:
+        if self._bars is not None:
+            self._bars.put(event)
 
     def _wait_for_the_day(self, instrument: Instrument) -> dt.date:
         """Let the first tick say what day it is; the contract has to be that of the day."""
@@ -413,7 +474,7 @@ class LiveDay:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop_reason = signal.Signals(number).name
-        if self._account is None:
+        if self._account is None or self._bars is None:
             raise KeyboardInterrupt
         self._bars.stop(self._stop_reason)
 

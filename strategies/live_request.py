@@ -18,7 +18,7 @@ ClockKind = Literal["wall", "feed"]
 
 @dataclass(frozen=True, kw_only=True)
 class LiveRequest:
-    """One day to trade.
+    """One day to trade, or many.
 
     Attributes
     ----------
@@ -36,6 +36,8 @@ class LiveRequest:
         Demo: recorded ticks to replay; None for a synthetic day.
     day : datetime.date or None
         Demo: the session to replay; None for that of the ticks, or one that the sandbox chooses.
+    until : datetime.date or None
+        The last day to run; None for ever, in a demo for a week.
     speed : float
         Demo: market seconds in a real one.
     data_given : bool
@@ -63,6 +65,7 @@ class LiveRequest:
     out_dir: Path | None = None
     ticks: Path | None = None
     day: dt.date | None = None
+    until: dt.date | None = None
     speed: float = 200.0
     data_given: bool = False
     confirmed: bool = False

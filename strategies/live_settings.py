@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from feeds.section import Section
 
@@ -12,7 +12,7 @@ __all__ = ["LiveSettings"]
 
 
 class LiveSettings(Section):
-    """Patience with orders, checks against the broker, what is done at a stop, and what is written down."""
+    """The day's plan, patience with orders, checks against the broker, and what is written down and kept."""
 
     capital_rupees: float | None = Field(
         None, gt=0, description="Rupees that sizes are worked out from, null = what the account has free."
@@ -72,3 +72,36 @@ class LiveSettings(Section):
     record_ticks: bool = Field(False, description="Write every tick received into the run's folder.")
     log_megabytes: float = Field(20.0, gt=0, le=1000, description="Size at which live.log is rotated.")
     log_files: int = Field(10, ge=1, le=1000, description="Log files kept, the current one included.")
+    preflight_minutes: int = Field(
+        30, ge=1, le=180, description="Minutes before the open at which the day's checks begin."
+    )
+    preflight_repeat_minutes: float = Field(
+        2.0, gt=0, le=60, description="After a no-go the checks are made again, up to the session's start."
+    )
+    warmup_minutes: int = Field(
+        5, ge=1, le=60, description="Minutes before the open at which the session starts: history, stream."
+    )
+    post_market_minutes: int = Field(
+        20, ge=1, le=240, description="Minutes after the close at which the day is compared and reported."
+    )
+    misfire_grace_minutes: float = Field(
+        10.0, gt=0, le=60, description="A step that begins later than this is missed, and told as such."
+    )
+    min_free_disk_megabytes: float = Field(
+        500.0, ge=0, le=1_000_000, description="Free room below which the preflight says no."
+    )
+    backup_dir: str = Field(
+        "backups", min_length=1, description="Folder of the journals' backups, within the state's folder."
+    )
+    keep_backups: int = Field(
+        30, ge=1, le=10_000, description="Backup files kept; the oldest beyond them are removed."
+    )
+
+    @model_validator(mode="after")
+    def _checks_come_before_the_session(self) -> LiveSettings:
+        if self.warmup_minutes >= self.preflight_minutes:
+            raise ValueError(
+                f"preflight_minutes is {self.preflight_minutes}, expected more than warmup_minutes, which is "
+                f"{self.warmup_minutes}; the checks come before the session starts"
+            )
+        return self

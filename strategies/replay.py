@@ -95,8 +95,8 @@ def replay_day(day: RecordedDay, reference: pd.DataFrame | None = None) -> Repla
 def recorded_settings(day: RecordedDay) -> Settings:
     """Return the settings of a recorded day as its backtest needs them.
 
-    The account begins with what the live one had. A kill switch that lies there today says nothing about
-    that day.
+    The account begins with what the live one had. A kill switch or a pause of today says nothing about that
+    day.
     """
     try:
         settings = Settings.model_validate(day.settings)
@@ -107,7 +107,7 @@ def recorded_settings(day: RecordedDay) -> Settings:
     return settings.model_copy(
         update={
             "broker": settings.broker.model_copy(update={"starting_cash": day.starting_cash}),
-            "risk": settings.risk.model_copy(update={"kill_switch_file": None}),
+            "risk": settings.risk.model_copy(update={"kill_switch_file": None, "pause_file": None}),
         }
     )
 

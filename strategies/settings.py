@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, ValidationError
 
+from analyzers.alerts.settings import AlertsSettings
 from analyzers.settings import ReportSettings
+from analyzers.status.settings import StatusSettings
 from brokers.settings import BrokerSettings, RiskSettings
 from feeds.errors import SettingsError
 from feeds.section import Section
@@ -35,6 +37,8 @@ class Settings(Section):
     broker: BrokerSettings = Field(default_factory=BrokerSettings, description="account and costs")
     risk: RiskSettings = Field(default_factory=RiskSettings, description="limits on entries")
     report: ReportSettings = Field(default_factory=ReportSettings, description="what a run writes")
+    status: StatusSettings = Field(default_factory=StatusSettings, description="the status page")
+    alerts: AlertsSettings = Field(default_factory=AlertsSettings, description="what the owner is told")
 
 
 def load_settings(

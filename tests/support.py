@@ -24,6 +24,7 @@ NO_RISK_RULES = RiskSettings(
     daily_loss_percent=None, max_entries_per_day=None, cooldown_losses=None, max_atr_percent=None,
     entries_from=None, entries_until=None, max_lots=None, max_margin_percent=None, order_sanity=False,
     deny_incomplete_bars=False, max_data_age_seconds=None, max_model_age_days=None, kill_switch_file=None,
+    pause_file=None,
 )  # fmt: skip
 
 

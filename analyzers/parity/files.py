@@ -36,8 +36,11 @@ __all__ = [
     "BARS_FILE",
     "DECISIONS_FILE",
     "DECISION_COLUMNS",
+    "FILLS_FILE",
     "read_bars",
     "read_day",
+    "read_fills",
+    "read_records",
     "write_fills",
 ]
 
@@ -95,10 +98,10 @@ def read_day(folder: Path) -> RecordedDay:
             "day saw no ticks, so there is nothing to compare"
         )
     bars["complete"] &= bars["origin"] == BUILT_FROM_TICKS
-    fills = _read_fills(folder / FILLS_FILE)
+    fills = read_fills(folder / FILLS_FILE)
     run = DayRun(
         bars=bars,
-        records=_read_records(folder / DECISIONS_FILE),
+        records=read_records(folder / DECISIONS_FILE),
         trips=trips_of(
             [timed.fill for timed in fills],
             {timed.fill.trade_id: timed.signal_time for timed in fills},
@@ -161,7 +164,14 @@ def _read_summary(folder: Path) -> dict[str, Any]:
     return summary
 
 
-def _read_records(path: Path) -> dict[dt.datetime, BarRecord]:
+def read_records(path: Path) -> dict[dt.datetime, BarRecord]:
+    """Return ``decisions.csv`` by START of the bar, naive exchange wall clock, in the order of the file.
+
+    Raises
+    ------
+    DataError
+        The file is missing or damaged.
+    """
     with _reading(path), path.open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
         header = next(rows, [])
@@ -179,7 +189,14 @@ def _record(row: Sequence[str], names: Sequence[str]) -> BarRecord:
     )  # fmt: skip
 
 
-def _read_fills(path: Path) -> list[TimedFill]:
+def read_fills(path: Path) -> list[TimedFill]:
+    """Return ``fills.csv`` as it was written.
+
+    Raises
+    ------
+    DataError
+        The file is missing or damaged.
+    """
     with _reading(path), path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
         _check_columns(path, rows.fieldnames or (), FILL_COLUMNS)

@@ -7,6 +7,7 @@ hangs delays nothing but its own order.
 
 from __future__ import annotations
 
+import math
 import queue
 import time
 from collections.abc import Callable, Sequence
@@ -55,7 +56,7 @@ from brokers.desk.state import DeskState
 from brokers.desk.strangers import accept_strangers, difference_of, judge_account
 from brokers.desk.tags import make_tag
 from brokers.desk.timing import Patience, Watch
-from brokers.desk.view import DeskContract, WatchedPrices, describe_open, prices_to_watch
+from brokers.desk.view import ONE_POSITION, DeskContract, WatchedPrices, describe_open, prices_to_watch
 from brokers.reconcile import (
     Book,
     ChargesOf,
@@ -106,6 +107,10 @@ class OrderDesk:
     ----------
     obstacle : str
         Why no entry may be sent now; empty when one may. Read by any thread.
+    watched : WatchedPrices or None
+        Stop and target of what is held. Read by any thread.
+    unresolved : int
+        Orders of unknown outcome. Read by any thread.
     """
 
     def __init__(
@@ -121,6 +126,8 @@ class OrderDesk:
         on_session_dead: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.obstacle = "the desk has not started"
+        self.watched: WatchedPrices | None = None
+        self.unresolved = 0
         self.state = DeskState(row.fact for row in journal.rows())
         self._journal = journal
         self._contract = contract
@@ -134,11 +141,11 @@ class OrderDesk:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="order-desk")
         self._loop: Future[None] | None = None
         self._dispatcher = Dispatcher(wire, self._inbox.put)
-        self._watched: WatchedPrices | None = None
         self._last_price = 0.0
         self._cause = 0.0
         self._session_dead = ""
         self._renewed_at = 0.0
+        self._left_at = -math.inf
         self._open_text = ""
         self._schedule = BookSchedule(self._watch)
         self._writing = 0
@@ -163,11 +170,11 @@ class OrderDesk:
     def on_price(self, price: float) -> None:
         """Take the last traded price, index points; called for every tick, so it only compares."""
         self._last_price = price
-        watched = self._watched
+        watched = self.watched
         if watched is None:
             return
         if (price - watched.target) * watched.side >= 0.0:
-            self._watched = None
+            self.watched = None
             self._inbox.put(TargetTouched(time.perf_counter(), watched.trip))
         elif (price - watched.stop) * watched.side <= 0.0:
             self._schedule.wanted = True  # the broker tells nobody that a stop was triggered
@@ -206,6 +213,11 @@ class OrderDesk:
         if loop is not None and loop.done() and not loop.cancelled() and loop.exception() is not None:
             return loop.exception()
         return self._journal_error
+
+    @property
+    def is_session_dead(self) -> bool:
+        """Whether a new login is waited for. Any thread."""
+        return bool(self._session_dead)
 
     @property
     def open_position(self) -> str:
@@ -298,10 +310,11 @@ class OrderDesk:
     def _handle(self, message: Message) -> None:
         match message:
             case Enter():
-                self._enter(message.decided)
+                self._enter(message.decided, message.arrived)
             case Deny():
                 self._record(message.denied)
             case Leave():
+                self._left_at = message.arrived
                 self._leave(message.reason, message.detail)
             case TargetTouched():
                 trip = self.state.trips.get(message.trip)
@@ -333,8 +346,10 @@ class OrderDesk:
 
     # -- what was asked for ----------------------------------------------------------------------
 
-    def _enter(self, decided: EntryDecided) -> None:
+    def _enter(self, decided: EntryDecided, caused_at: float) -> None:
         obstacle = self.obstacle or ("shutting down" if self._closing else "")
+        if not obstacle and caused_at <= self._left_at:
+            obstacle = "it was decided before everything was to be left"
         if obstacle:
             self._record(
                 EntryDenied(
@@ -555,8 +570,9 @@ class OrderDesk:
     def _observe(self) -> None:
         now = time.monotonic()
         self._watch.observe(self.state.orders.values(), now)
-        self._watched = None if self._session_dead else prices_to_watch(self.state, self._contract)
+        self.watched = None if self._session_dead else prices_to_watch(self.state, self._contract)
         self._open_text = describe_open(self.state, self._contract)
+        self.unresolved = sum(order.stage == "unresolved" for order in self.state.unresolved)
         self.obstacle = self._find_obstacle(now)
 
     def _find_obstacle(self, now: float) -> str:
@@ -569,7 +585,7 @@ class OrderDesk:
             (self.state.halted, f"halted: {self.state.halted}"),
             (self._watch.differs, "the account differs from the journal; looking again"),
             (self.state.unresolved, "an order is unresolved"),
-            (self.state.active_trips, "one position at a time: an entry is already working or open"),
+            (self.state.active_trips, f"{ONE_POSITION}: an entry is already working or open"),
             (unread, unread),
         )
         return next((reason for is_so, reason in reasons if is_so), "")

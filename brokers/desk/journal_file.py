@@ -141,7 +141,12 @@ def read_journal(path: Path) -> list[JournalRow]:
     """
     if not path.is_file():
         raise DataError(f"no journal at {path}, expected the journal.sqlite of a live run; give its folder")
-    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    except sqlite3.OperationalError as error:
+        raise DataError(
+            f"journal {path} cannot be opened ({error}), expected one of your own; mend its permissions"
+        ) from error
     try:
         return _rows(database, path)
     finally:

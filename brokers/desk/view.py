@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 from brokers.desk.state import DeskState, Trip
 
-__all__ = ["DeskContract", "WatchedPrices", "describe_open", "prices_to_watch"]
+__all__ = ["ONE_POSITION", "DeskContract", "WatchedPrices", "describe_open", "prices_to_watch"]
+
+ONE_POSITION = "one position at a time"
+"""How the reason begins that is none for concern."""
 
 
 class DeskContract(NamedTuple):

@@ -69,8 +69,10 @@ class KiteStore:
                 "broker.kite.api_root and the network"
             ) from error
 
-    def check_clock(self, clock: Clock, most_seconds: float) -> None:
-        """Compare this machine's clock with the server's.
+    def check_clock(self, clock: Clock, most_seconds: float) -> float | None:
+        """Compare this machine's clock with the server's; return how far it is ahead, seconds.
+
+        None where the server's answers carry no time: then nothing was compared.
 
         Raises
         ------
@@ -80,7 +82,7 @@ class KiteStore:
         server = self.client.server_time()
         if server is None:
             self._log.warning("no_server_time", reason="its answers carry no Date; the clock is not checked")
-            return
+            return None
         # The server's stamp has whole seconds: the truth lies up to one second after it.
         ahead = (clock.now() - server).total_seconds()
         skew = ahead if ahead < 0 else max(0.0, ahead - 1.0)
@@ -89,6 +91,7 @@ class KiteStore:
                 f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} Kite's, "
                 f"expected at most {most_seconds:g} s; synchronise it (timedatectl set-ntp true)"
             )
+        return skew
 
     def find_contract(self, underlying: str, day: dt.date | None) -> Instrument:
         """Return the near-month future of a day; of the nearest expiry listed where the day is not known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from brokers.risk.rule import ALLOWED, AccountState, EntryRequest, Verdict
+from brokers.risk.use import LimitUse, entry_at, why_denied
 
 __all__ = ["Cooldown"]
 
@@ -44,3 +45,8 @@ class Cooldown:
             return ALLOWED
         reason = f"{state.consecutive_losses} losses in a row, the last at {state.last_exit_time:%H:%M:%S}"
         return Verdict("deny", 0.0, self.name, reason, until)
+
+    def use(self, state: AccountState, now: dt.datetime) -> LimitUse:
+        """Return the losses in a row; they block during the pause only."""
+        blocks = why_denied(self, entry_at(now), state)
+        return LimitUse(state.consecutive_losses, self._losses, "losses in a row", blocks)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from brokers.risk.rule import ALLOWED, AccountState, EntryRequest, Verdict
+from brokers.risk.use import LimitUse
 
 __all__ = ["DailyLoss"]
 
@@ -43,6 +46,7 @@ class DailyLoss:
 
     def breached(self, state: AccountState) -> str:
         """Return why the day is over, empty while it is not."""
+        # Written out and not shared with `use`: this is asked on every bar of a position
         result = state.realised_today + state.unrealised - state.carried_profit
         if result >= 0.0:
             return ""
@@ -50,6 +54,12 @@ class DailyLoss:
         if -result < limit:
             return ""
         return f"the day has lost {-result:,.2f} rupees, the limit is {limit:,.2f}"
+
+    def use(self, state: AccountState, now: dt.datetime) -> LimitUse:
+        """Return the rupees that the day has lost; a day that has won has lost none."""
+        del now
+        result = state.realised_today + state.unrealised - state.carried_profit
+        return LimitUse(max(0.0, -result), self._limit(state), "rupees", self.breached(state))
 
     def _limit(self, state: AccountState) -> float:
         limits = [] if self._rupees is None else [self._rupees]

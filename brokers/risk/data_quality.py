@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from brokers.risk.rule import ALLOWED, AccountState, EntryRequest, Verdict
+from brokers.risk.use import LimitUse
 
 __all__ = ["DataQuality"]
 
@@ -42,3 +45,8 @@ class DataQuality:
             reason = f"data are {request.data_age_seconds:.1f} s old, the limit is {self._max_age:g} s"
             return Verdict("deny", 0.0, self.name, reason)
         return ALLOWED
+
+    def use(self, state: AccountState, now: dt.datetime) -> LimitUse:
+        """Return the limit; bar and data are those of an entry, so nothing is known before one."""
+        del state, now
+        return LimitUse(limit=self._max_age, unit="" if self._max_age is None else "seconds")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 
 from brokers.risk.rule import ALLOWED, AccountState, EntryRequest, Verdict
+from brokers.risk.use import LimitUse, entry_at, why_denied
 
 __all__ = ["Exposure"]
 
@@ -65,3 +67,44 @@ class Exposure:
         if units >= abs(request.size):
             return ALLOWED
         return Verdict("reduce", units, self.name, reason)
+
+    def use(self, state: AccountState, now: dt.datetime) -> LimitUse:
+        """Return how much of the tighter limit the position takes.
+
+        Not known while something is held and nobody has told lot and margin. It blocks when not one lot more
+        fits, whichever side it is on.
+        """
+        held = abs(state.open_size)
+        uses: list[LimitUse] = []
+        if self._max_margin_percent is not None:
+            percent = _margin_percent(held, state)
+            uses.append(LimitUse(percent, self._max_margin_percent, "% of the equity as margin"))
+        if self._max_lots is not None:
+            lots = held / state.lot if state.lot else None
+            uses.append(LimitUse(lots if held else 0.0, self._max_lots, "lots"))
+        return max(uses, key=_ratio)._replace(blocks=self._why_full(state, now))
+
+    def _why_full(self, state: AccountState, now: dt.datetime) -> str:
+        if not state.lot or (self._max_margin_percent is not None and not state.margin_per_unit > 0.0):
+            return ""
+        one_lot = float(state.lot)
+        request = entry_at(
+            now,
+            size=-one_lot if state.open_size > 0.0 else one_lot,  # against what is held there is more room
+            lot=state.lot,
+            margin_per_unit=state.margin_per_unit,
+        )
+        return why_denied(self, request, state)
+
+
+def _margin_percent(held: float, state: AccountState) -> float | None:
+    """Return the margin of the position in percent of the equity; None where it cannot be told."""
+    if not held:
+        return 0.0
+    if not state.margin_per_unit > 0.0 or not state.equity > 0.0:
+        return None
+    return held * state.margin_per_unit / state.equity * 100.0
+
+
+def _ratio(use: LimitUse) -> float:
+    return -1.0 if use.used is None or not use.limit else use.used / use.limit

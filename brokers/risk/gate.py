@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
+import math
 from collections.abc import Sequence
 
 from brokers.risk.rule import (
@@ -13,7 +15,10 @@ from brokers.risk.rule import (
     RiskRule,
     Verdict,
 )
+from brokers.risk.use import LimitUse, MeasuredRule, RuleUse
+from feeds.clock import IST
 from feeds.errors import DataError
+from feeds.terms import ContractTerms
 
 __all__ = ["RiskGate"]
 
@@ -100,6 +105,30 @@ class RiskGate:
                 return Verdict("deny", 0.0, rule.name, reason) if self.state.open_size else None
         return None
 
+    def uses(self, now: dt.datetime, terms: ContractTerms | None = None) -> list[RuleUse]:
+        """Return how much of each limit is used, in the order of the rules; for those who look on.
+
+        Any thread may call it. It works on a copy of the counters, which may hold half of a fact that is
+        being told at this moment; the next call sees all of it.
+
+        Parameters
+        ----------
+        now : datetime.datetime
+            The market's time, aware or naive exchange wall clock. On a day that no fact has begun yet the
+            counters of the day are zero.
+        terms : ContractTerms, optional
+            Of the contract held; without them the exposure of an open position is not known.
+        """
+        if now.tzinfo is not None:
+            now = now.astimezone(IST).replace(tzinfo=None)
+        state = copy.copy(self.state)
+        if now.date() > state.day:
+            _begin_day(state, now.date())
+        if terms is not None:
+            state.lot = terms.lot
+            state.margin_per_unit = state.last_price * terms.margin_percent / 100.0
+        return [RuleUse(rule.name, rule.describe(), _use(rule, state, now)) for rule in self.rules]
+
     # -- facts -----------------------------------------------------------------------------------
 
     def start_day(self, day: dt.date) -> None:
@@ -114,12 +143,7 @@ class RiskGate:
         if day < state.day:
             msg = f"risk gate: {day} comes after {state.day}; facts must arrive in the order of time"
             raise DataError(msg)
-        state.day = day
-        state.day_start_equity = state.equity
-        state.carried_profit = state.unrealised
-        state.entries_today = 0
-        state.realised_today = 0.0
-        state.halted_by = state.halted = ""
+        _begin_day(state, day)
 
     def halt_day(self, rule: str, reason: str) -> None:
         """End the day for entries where a limit that flattens was passed, as a journal says it was.
@@ -166,3 +190,23 @@ class RiskGate:
         """Take note of the last price, index points."""
         self.start_day(time.date())
         self.state.last_price = price
+
+
+def _begin_day(state: AccountState, day: dt.date) -> None:
+    state.day = day
+    state.day_start_equity = state.equity
+    state.carried_profit = state.unrealised
+    state.entries_today = 0
+    state.realised_today = 0.0
+    state.halted_by = state.halted = ""
+
+
+def _use(rule: RiskRule, state: AccountState, now: dt.datetime) -> LimitUse:
+    use = rule.use(state, now) if isinstance(rule, MeasuredRule) else LimitUse()
+    blocks = state.halted if rule.name == state.halted_by else use.blocks
+    return LimitUse(_finite(use.used), _finite(use.limit), use.unit, blocks)
+
+
+def _finite(value: float | None) -> float | None:
+    """Leave out what is no number: a page cannot show it, and JSON cannot hold it."""
+    return value if value is None or math.isfinite(value) else None

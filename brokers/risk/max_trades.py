@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from brokers.risk.rule import ALLOWED, AccountState, EntryRequest, Verdict
+from brokers.risk.use import LimitUse, entry_at, why_denied
 
 __all__ = ["MaxTrades"]
 
@@ -33,3 +36,8 @@ class MaxTrades:
         return Verdict(
             "deny", 0.0, self.name, f"{state.entries_today} entries today, the limit is {self._max}"
         )
+
+    def use(self, state: AccountState, now: dt.datetime) -> LimitUse:
+        """Return the entries of the day."""
+        blocks = why_denied(self, entry_at(now), state)
+        return LimitUse(state.entries_today, self._max, "entries", blocks)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 
 from brokers.risk.rule import ALLOWED, AccountState, EntryRequest, Verdict
+from brokers.risk.use import LimitUse
 
 __all__ = ["ModelAge"]
 
@@ -35,3 +37,8 @@ class ModelAge:
             return ALLOWED
         reason = f"the model was trained {age:.1f} days ago, the limit is {self._max_days:g}; train it anew"
         return Verdict("deny", 0.0, self.name, reason)
+
+    def use(self, state: AccountState, now: dt.datetime) -> LimitUse:
+        """Return the limit; which model it will be is known with the entry."""
+        del state, now
+        return LimitUse(limit=self._max_days, unit="days")

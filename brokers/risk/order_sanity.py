@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 
 from brokers.risk.rule import ALLOWED, AccountState, EntryRequest, Verdict
+from brokers.risk.use import LimitUse
 
 __all__ = ["OrderSanity"]
 
@@ -44,6 +46,11 @@ class OrderSanity:
         del state
         reason = self._size_fault(request) or self._price_fault(request)
         return Verdict("deny", 0.0, self.name, reason) if reason else ALLOWED
+
+    def use(self, state: AccountState, now: dt.datetime) -> LimitUse:
+        """Return nothing: there is no limit to use up, only orders that are right or wrong."""
+        del state, now
+        return LimitUse()
 
     def _size_fault(self, request: EntryRequest) -> str:
         size, lot = abs(request.size), request.lot

@@ -87,6 +87,11 @@ class AccountState:
         Cash plus open profit when the day began, rupees: what a daily loss in percent is measured by.
     carried_profit : float
         Open profit when the day began, rupees: a position held overnight earned or lost it before.
+    lot : int
+        Units in a lot; 0 where nobody has said. Only :meth:`brokers.risk.gate.RiskGate.uses` says so, to
+        ``use``: a ``check`` finds it in its request.
+    margin_per_unit : float
+        Rupees of margin for one unit; 0.0 where nobody has said, as for ``lot``.
     """
 
     day: dt.date
@@ -102,6 +107,8 @@ class AccountState:
     halted: str = ""
     day_start_equity: float = 0.0
     carried_profit: float = 0.0
+    lot: int = 0
+    margin_per_unit: float = 0.0
 
     @property
     def unrealised(self) -> float:

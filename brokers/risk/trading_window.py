@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from brokers.risk.rule import ALLOWED, AccountState, EntryRequest, Verdict
+from brokers.risk.use import LimitUse, entry_at, why_denied
 
 __all__ = ["TradingWindow"]
 
@@ -45,3 +46,7 @@ class TradingWindow:
             reason = f"{time:%H:%M:%S} is not before {self._until:%H:%M:%S}"
             return Verdict("deny", 0.0, self.name, reason)
         return ALLOWED
+
+    def use(self, state: AccountState, now: dt.datetime) -> LimitUse:
+        """Return whether the window is closed; there is nothing to measure."""
+        return LimitUse(blocks=why_denied(self, entry_at(now), state))

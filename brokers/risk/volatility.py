@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from brokers.risk.rule import ALLOWED, AccountState, EntryRequest, Verdict
+from brokers.risk.use import LimitUse
 
 __all__ = ["VolatilityBand"]
 
@@ -42,6 +45,11 @@ class VolatilityBand:
         if self._max is not None and not percent <= self._max:
             return Verdict("deny", 0.0, self.name, _reason(percent, f"the most is {self._max:g} %"))
         return ALLOWED
+
+    def use(self, state: AccountState, now: dt.datetime) -> LimitUse:
+        """Return the upper end of the band; the ATR comes with the entry."""
+        del state, now
+        return LimitUse(limit=self._max, unit="" if self._max is None else "% of the price")
 
 
 def _reason(percent: float, limit: str) -> str:

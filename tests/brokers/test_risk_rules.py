@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import math
 import os
 
@@ -18,9 +19,11 @@ from brokers.risk.kill_switch import KillSwitch
 from brokers.risk.max_trades import MaxTrades
 from brokers.risk.model_age import ModelAge
 from brokers.risk.order_sanity import OrderSanity
+from brokers.risk.pause import Pause
 from brokers.risk.rule import ALLOWED
 from brokers.risk.trading_window import TradingWindow
 from brokers.risk.volatility import VolatilityBand
+from feeds.errors import BrokerError
 from tests.brokers.risk_cases import ENTRY, NOON, account
 
 SECOND = dt.timedelta(seconds=1)
@@ -52,6 +55,7 @@ def answer(rule, entry=ENTRY, **state):
         (DataQuality(deny_incomplete_bars=True, max_data_age_seconds=30.0), "30 s"),
         (ModelAge(120), "120 days"),
         (KillSwitch(os.devnull), os.devnull),
+        (Pause(os.devnull), "pause: no entry"),
     ],
 )
 def test_every_rule_says_its_limit(rule, words):
@@ -379,19 +383,78 @@ def test_model_age(days, action):
     assert answer(ModelAge(120.0), ENTRY._replace(model_age_days=days)).action == action
 
 
-def test_kill_switch_follows_its_file(tmp_path):
-    switch = tmp_path / "KILL_SWITCH"
-    rule = KillSwitch(switch)
-    assert answer(rule) == ALLOWED
-    switch.touch()
-    assert answer(rule).action == "deny"
-    switch.unlink()
-    assert answer(rule) == ALLOWED
+@pytest.fixture(params=[KillSwitch, Pause])
+def switch(request, tmp_path):
+    return request.param(tmp_path / "SWITCH")
 
 
-def test_kill_switch_denies_when_it_cannot_look(tmp_path):
+def test_a_switch_follows_its_file(switch, tmp_path):
+    file = tmp_path / "SWITCH"
+    assert answer(switch) == ALLOWED
+    file.touch()
+    assert answer(switch).reason == f"{file} exists; remove it to allow entries"
+    file.unlink()
+    assert answer(switch) == ALLOWED
+
+
+@pytest.mark.parametrize("kind", [KillSwitch, Pause])
+def test_a_switch_denies_when_it_cannot_look(tmp_path, kind):
     file = tmp_path / "file"
     file.touch()
-    verdict = answer(KillSwitch(file / "KILL_SWITCH"))  # a file is no folder: the question has no answer
+    verdict = answer(kind(file / "SWITCH"))  # a file is no folder: the question has no answer
     assert verdict.action == "deny"
     assert "cannot tell" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"budget speech\nsecond line", "budget speech ("),
+        (b"  by page \r\n", "by page ("),
+        (b"\nsecond line", "{file} exists"),
+        (b"\x1b[2J\x00red\x85", "[2Jred\ufffd ("),
+        (b"\xff\xfe", "\ufffd\ufffd ("),
+        (b"x" * 10_000, "x" * 200 + " ("),
+    ],
+)
+def test_the_first_line_of_a_switch_is_its_reason(switch, tmp_path, content, words):
+    file = tmp_path / "SWITCH"
+    file.write_bytes(content)
+    reason = answer(switch).reason
+    assert reason.startswith(words.format(file=file))
+    assert f"{file} exists; remove it to allow entries" in reason
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_has_no_first_line_is_a_switch_all_the_same(switch, tmp_path, make):
+    make(tmp_path / "SWITCH")  # reading a pipe would wait for a writer that never comes
+    assert answer(switch).action == "deny"
+
+
+def test_a_switch_is_turned_on_with_a_reason_and_off(switch, tmp_path):
+    switch.turn_on("a first, longer reason")
+    switch.turn_on("by page:\n 2nd")
+    assert answer(switch).reason.startswith("by page: 2nd (")
+    assert (tmp_path / "SWITCH").read_text() == "by page: 2nd\n"
+    switch.turn_off()
+    assert answer(switch) == ALLOWED
+    switch.turn_off()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_switch_without_room_for_its_reason_is_on(switch, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    switch.turn_on("drawdown")
+    assert answer(switch).action == "deny"
+
+
+def test_a_switch_that_cannot_be_turned_says_so(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(BrokerError, match=r"pause: .*PAUSED cannot be made .*create it by hand"):
+        Pause(tmp_path / "file" / "PAUSED").turn_on("")
+    (tmp_path / "KILL_SWITCH").mkdir()
+    with pytest.raises(BrokerError, match=r"kill_switch: .*cannot be removed .*remove it by hand"):
+        KillSwitch(tmp_path / "KILL_SWITCH").turn_off()

@@ -37,6 +37,7 @@ OFF = {
     "max_data_age_seconds": None,
     "max_model_age_days": None,
     "kill_switch_file": None,
+    "pause_file": None,
 }
 
 
@@ -47,6 +48,7 @@ def names(settings):
 def test_all_rules_are_on_unless_switched_off():
     assert names(RiskSettings()) == [
         "kill_switch",
+        "pause",
         "data_quality",
         "model_age",
         "trading_window",
@@ -81,6 +83,7 @@ def test_every_rule_can_be_switched_off():
         ("max_data_age_seconds", 30.0, "data_quality"),
         ("max_model_age_days", 120.0, "model_age"),
         ("kill_switch_file", "KILL_SWITCH", "kill_switch"),
+        ("pause_file", "PAUSED", "pause"),
     ],
 )
 def test_each_limit_alone_switches_its_rule_on(field, value, rule):
@@ -91,6 +94,8 @@ def test_a_sound_entry_passes_all_rules_of_the_default(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     gate = RiskGate(make_rules(RiskSettings()), 1_000_000.0)
     assert gate.check_entry(ENTRY).action == "allow"
+    (tmp_path / "PAUSED").touch()
+    assert gate.check_entry(ENTRY).rule == "pause"
     (tmp_path / "KILL_SWITCH").touch()
     assert gate.check_entry(ENTRY).rule == "kill_switch"
 
@@ -109,6 +114,7 @@ def test_a_time_that_yaml_took_for_a_number_is_refused(value):
         ({"max_lots": 0}, "max_lots"),
         ({"daily_loss_percent": 0}, "daily_loss_percent"),
         ({"max_order_slices": 11}, "max_order_slices"),
+        ({"pause_file": "KILL_SWITCH"}, "another file than kill_switch_file"),
         ({"max_lot": 3}, "max_lot"),
     ],
 )

@@ -98,11 +98,12 @@ def test_a_losing_streak_from_before_counts(tmp_path):
     assert all("denied by cooldown (backtest)" in part.detail for part in denied)
 
 
-def test_a_kill_switch_of_today_does_not_stop_the_replay(tmp_path, monkeypatch):
-    folder = record(tmp_path / "day", BARS, settings_for(risk={"kill_switch_file": "STOP"}))
+@pytest.mark.parametrize("setting", ["kill_switch_file", "pause_file"])
+def test_a_switch_of_today_does_not_stop_the_replay(tmp_path, monkeypatch, setting):
+    folder = record(tmp_path / "day", BARS, settings_for(risk={setting: "STOP"}))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "STOP").touch()
-    assert compared(read_day(folder)).trades
+    assert compared(read_day(folder)).backtest.trips
 
 
 def test_settings_of_another_version_are_named(tmp_path):

@@ -65,7 +65,7 @@ def test_each_partial_fill_is_protected_as_it_comes(rig):
 def test_a_touched_target_is_taken_only_after_the_stop_is_gone(rig):
     rig.start()
     rig.enter(lots=2)
-    rig.wait(lambda: rig.desk.state.position == 2 * LOT and rig.desk._watched is not None)
+    rig.wait(lambda: rig.desk.state.position == 2 * LOT and rig.desk.watched is not None)
     rig.desk.on_price(25_074.9)
     rig.desk.on_price(25_075.0)
     rig.wait(lambda: closed(rig))
@@ -329,7 +329,7 @@ def test_a_position_is_not_left_while_its_stop_is_being_cancelled(tmp_path):
     rig.wire.cancel, cancel = cancelled.append, rig.wire.cancel
     rig.start()
     rig.enter()
-    rig.wait(lambda: rig.desk._watched is not None)
+    rig.wait(lambda: rig.desk.watched is not None)
     rig.desk.on_price(25_075.0)
     rig.wait(lambda: bool(cancelled))  # taken for processing, not done
     rig.desk._inbox.put(Shutdown(0.0, flatten=False, reason="keep"))
@@ -488,7 +488,7 @@ def test_a_journal_that_cannot_be_written_has_the_position_left(tmp_path):
 def test_a_target_that_was_touched_while_the_session_was_dead_is_not_taken_later(rig):
     rig.start()
     rig.enter()
-    rig.wait(lambda: rig.desk._watched is not None)
+    rig.wait(lambda: rig.desk.watched is not None)
     rig.desk._inbox.put(Resync(0.0, "dead"))
     rig.wire.read_errors = [SessionDeadError("token")]
     rig.wait(lambda: "dead" in rig.desk.obstacle)
@@ -503,7 +503,7 @@ def test_a_price_beyond_the_stop_has_the_book_read(tmp_path):
     rig = DeskRig(tmp_path, patience=replace(QUICK, resync_seconds=60.0))
     rig.start()
     rig.enter()
-    rig.wait(lambda: rig.desk._watched is not None and len(rig.wire.orders_of("stop")) == 1)
+    rig.wait(lambda: rig.desk.watched is not None and len(rig.wire.orders_of("stop")) == 1)
     rig.wait(lambda: rig.desk.state.trips[1].exits[0].book_state == "waiting")
     stop = rig.wire.orders_of("stop")[0]
     stop.state = "open"  # triggered, and nobody is told

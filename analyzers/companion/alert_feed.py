@@ -1,0 +1,134 @@
+"""From the logs of a live process to alerts: each record is looked at once, also over restarts."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any, Self
+
+from analyzers.alerts.alert import Alert
+from analyzers.alerts.desk import AlertDesk
+from analyzers.alerts.rules import AlertRules
+from analyzers.log_tail import LogTail
+from analyzers.status.day_files import LIVE_LOG, WATCH_LOG
+from analyzers.status.now import read_now
+from feeds.errors import DataError
+from feeds.log import Log
+
+__all__ = ["AlertFeed"]
+
+POSITION_FILE = "alerts.json"
+_LOOK_SECONDS = 0.25
+
+
+class AlertFeed:
+    """Follows the logs in a thread of its own, and hands alerts in. A context manager.
+
+    Parameters
+    ----------
+    state_folder : pathlib.Path
+        Of the process.
+    rules : AlertRules
+        Say what is worth an alert.
+    desk : AlertDesk
+        Sends them.
+    log : Log
+        Told where the position cannot be kept.
+
+    Notes
+    -----
+    How far the logs were read is kept in ``alerts.json``, so that a restart tells nothing twice and leaves
+    nothing out that was logged meanwhile.
+    """
+
+    def __init__(self, state_folder: Path, rules: AlertRules, desk: AlertDesk, log: Log) -> None:
+        self._folder = state_folder
+        self._rules = rules
+        self._desk = desk
+        self._log = log
+        self._kept = self._kept_positions()
+        self._tails: dict[str, LogTail] = {}
+        self._is_unwritable = False
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="alert-feed", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Look once more, then end."""
+        self._over.set()
+        self._thread.join()
+        self.look()
+
+    def tell(self, alert: Alert) -> None:
+        """Hand in an alert that no record stands for."""
+        self._desk.put(alert)
+
+    def look(self) -> None:
+        """Read what is new, and hand in what is worth it."""
+        news = [record for tail in self._followed() for record in _read(tail)]
+        for record in sorted(news, key=_time_of):
+            alert = self._rules.alert_of(record)
+            if alert is not None:
+                self._desk.put(alert)
+        due = self._rules.due()
+        if due is not None:
+            self._desk.put(due)
+        if news:
+            self._keep()
+
+    def _run(self) -> None:
+        while not self._over.wait(_LOOK_SECONDS):
+            self.look()
+
+    def _followed(self) -> list[LogTail]:
+        """Return the tails of the process's own log and of the day's that is on, or was last."""
+        paths = [self._folder / WATCH_LOG]
+        try:
+            folder = read_now(self._folder).folder
+        except DataError:
+            folder = None
+        if folder is not None:
+            paths.append(Path(folder) / LIVE_LOG)
+        names = [str(path) for path in paths]
+        for name in names:
+            if name not in self._tails:
+                self._tails[name] = LogTail(Path(name), self._kept.get(name))
+        self._tails = {name: self._tails[name] for name in names}
+        return list(self._tails.values())
+
+    def _kept_positions(self) -> dict[str, dict[str, Any]]:
+        """Return how far each log was read; nothing where that is not known, and then all is new."""
+        try:
+            kept = json.loads((self._folder / POSITION_FILE).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return kept if isinstance(kept, dict) else {}
+
+    def _keep(self) -> None:
+        self._kept = {name: tail.position for name, tail in self._tails.items()}
+        unfinished = self._folder / f".{POSITION_FILE}"
+        try:
+            unfinished.write_text(json.dumps(self._kept), encoding="utf-8")
+            os.replace(unfinished, self._folder / POSITION_FILE)  # noqa: PTH105 # one atomic step
+        except OSError as error:
+            if not self._is_unwritable:
+                self._log.warning("alert_position_unwritable", error=f"{error.strerror} at {error.filename}")
+            self._is_unwritable = True
+        else:
+            self._is_unwritable = False
+
+
+def _read(tail: LogTail) -> list[dict[str, Any]]:
+    try:
+        return tail.read()
+    except OSError:  # it is read again in a moment
+        return []
+
+
+def _time_of(record: dict[str, Any]) -> str:
+    return str(record.get("time", ""))
