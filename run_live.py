@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import math
+import os
 import queue
 import sys
 from collections.abc import Callable, Sequence
@@ -74,6 +75,9 @@ def _run(options: argparse.Namespace, known: Secrets) -> int:
     demo = options.mode == "demo"
     if not demo:
         known.adopt(load_secrets())
+    elif token := os.environ.get("STATUS_TOKEN"):
+        # It needs no account and alerts nobody, but in a container its page is there with a token only
+        known.adopt(Secrets({"STATUS_TOKEN": token}))
     if options.mode == "live" and not options.yes:
         _confirm(settings, ask=sys.stdin.readline)
 

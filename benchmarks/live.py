@@ -37,6 +37,7 @@ TICKS = ROOT.parent / "shared/data/ticks/NIFTY-I_20221101.csv.gz"
 _SESSIONS = 120
 
 _OFTEN: dict[str, Any] = {
+    "status": {"enabled": False},
     "data": {"bar_minutes": 1},
     "strategy": {"stop_atr": 1.0, "target_atr": 0.2, "sizer": "fixed", "fixed_units": 650},
     # Rules that would end a day of so many entries; the others stay, they take their time as on any day.

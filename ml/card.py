@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from feeds.errors import ModelError
 from ml.drift import DriftReference, drift_reference
 from ml.features import FeatureSet
+from ml.predict import CLASSES
 from ml.settings import MlSettings
 from ml.train import WalkForward
 
@@ -202,13 +203,12 @@ def check_features(card: ModelCard, expected: FeatureSet) -> None:
 def _drift_reference(trained: WalkForward, frame: pd.DataFrame) -> DriftReference:
     index, features = pd.DatetimeIndex(frame.index), trained.predictor.features
     _, sessions = np.unique(index.tz_localize(None).normalize(), return_inverse=True)
-    return drift_reference(
-        features.names,
-        features.compute(frame),
-        trained.probabilities,
-        sessions,
-        learned=np.asarray(index <= pd.Timestamp(trained.windows[0].train_last)),
-    )
+    matrix = features.compute(frame)
+    known = np.isfinite(matrix).all(axis=1)
+    answers = np.full((len(frame), len(CLASSES)), np.nan)
+    answers[known] = trained.models[0].predict_proba(matrix[known])
+    learned = np.asarray(index <= pd.Timestamp(trained.windows[0].train_last))
+    return drift_reference(features.names, matrix, answers, sessions, learned)
 
 
 def library_versions() -> dict[str, str]:

@@ -7,8 +7,9 @@ Bars are not: a calm week lies in two deciles of the ATR, and no market has chan
 counts only where it passes the convention AND the greatest index that as many sessions in a row ever had
 within the reference itself. How often that is wrong was measured; ``docs/ml.md`` has the figures.
 
-A model's answers are compared with those it gave to bars it had not learned: it is surer about those it
-knows.
+A model's answers are compared with those to all the bars it was made from, learned ones and later. It is
+surer about bars it has learned, but the later ones alone are too few to tell what is usual: measured, they
+raised one week in four.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def drift_reference(
     matrix : numpy.ndarray, shape (n, k)
         Features of all bars.
     probabilities : numpy.ndarray, shape (n, 3)
-        Answers out of sample (sell, hold, buy); NaN elsewhere.
+        The model's answers (sell, hold, buy) to all bars; NaN where it gave none.
     sessions : numpy.ndarray of int, shape (n,)
         Number of each bar's session; ascending.
     learned : numpy.ndarray of bool, shape (n,)

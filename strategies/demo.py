@@ -158,7 +158,7 @@ class DemoExchange:
             "--day": str(request.day),
             "--instrument": settings.market.instrument,
             "--speed": f"{request.speed:g}",
-            "--cash": f"{settings.broker.starting_cash:g}",
+            "--cash": repr(settings.broker.starting_cash),
             "--access-token": self._token,
             # Each day has prices of its own, and the same ones every time
             "--seed": str(abs(((request.day or DEMO_DAY) - DEMO_DAY).days)),

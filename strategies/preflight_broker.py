@@ -184,7 +184,7 @@ class BrokerChecks:
             *_held_words(ours),
             *(f"order {row.order_id} over {row.size:+d} {row.symbol}" for row in working),
         ]
-        remedy = "close what is none of ours, or start with --accept-foreign"
+        remedy = "close what is none of ours, or trade this day with --now --accept-foreign"
         if words:
             text = f"the account has {', '.join(words)}, which is none of ours"
             if context.request.accept_foreign:

@@ -71,7 +71,7 @@ def check_journal(context: PreflightContext) -> CheckNow:
         return warning(
             "journal",
             f"entries are halted: {today.halted}",
-            "look into the account, then start with --accept-foreign",
+            "look into the account, then trade this day with --now --accept-foreign",
         )
     _read_paper_book(context.folder)
     folder = context.previous_folder
@@ -121,7 +121,7 @@ def check_data_store(context: PreflightContext) -> CheckNow:
     data, instrument = context.settings.data, context.settings.market.instrument
     if data.source != "store":
         return go("data_store", "not used: the bars before today come from the broker's history")
-    remedy = "fetch the bars that are missing: python -m feeds fetch"
+    remedy = "bring in the bars that are missing: python -m feeds import"
     store = ParquetStore(Path(data.store))
     coverage = store.coverage(instrument, data.bar_minutes) or store.coverage(instrument, 1)
     if coverage is None:

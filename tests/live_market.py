@@ -45,8 +45,11 @@ _SECONDS_BETWEEN_PRINTS = 5
 _SWING_SECONDS = 420.0
 _SWING_POINTS = 4.0
 
+NO_PAGE = ("--set", "status.enabled=false")
+"""Leave the companion out: tests of trading do without."""
+
 HOLD = (
-    "--strategy", "random_entry", "--set", "strategy.parameters.entry_probability=1",
+    *NO_PAGE, "--strategy", "random_entry", "--set", "strategy.parameters.entry_probability=1",
     "--set", "strategy.stop_atr=10", "--set", "strategy.target_atr=20",
     "--set", "strategy.sizer=fixed", "--set", "strategy.fixed_units=130",
     "--set", "report.tearsheet=false", "--set", "report.embedded_bars=0",
@@ -151,7 +154,7 @@ class Market(SandboxServer):
         agreed = ["--yes"] if mode == "live" else []
         return [
             "--mode", mode, "--now", "--clock", clock, *agreed, "--out", str(out),
-            *self.addresses, "--set", "live.idle_end_seconds=5",
+            *self.addresses, "--set", "live.idle_end_seconds=5", *NO_PAGE,
         ]  # fmt: skip
 
     @property

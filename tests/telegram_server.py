@@ -115,7 +115,7 @@ class TelegramServer:
         self,
         text: str,
         *,
-        chat: str = CHAT,
+        chat_id: str = CHAT,
         age_seconds: float = 0.0,
         username: str | None = "owner",
         **message: Any,
@@ -123,13 +123,13 @@ class TelegramServer:
         """Have somebody write to the bot."""
         with self.changed:
             sender = {
-                "id": int(chat),
+                "id": int(chat_id),
                 "first_name": "Somebody",
                 **({"username": username} if username else {}),
             }
             whole = {
                 "message_id": self._next_update, "date": int(time.time() - age_seconds), "text": text,
-                "chat": {"id": int(chat), "type": "private"}, "from": sender, **message,
+                "chat": {"id": int(chat_id), "type": "private"}, "from": sender, **message,
             }  # fmt: skip
             self._updates.append({"update_id": self._next_update, "message": whole})
             self._next_update += 1

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -92,23 +93,38 @@ def test_the_program_is_not_root_and_owns_only_what_it_writes():
     assert words.index("USER") > max(i for i, word in enumerate(words) if word in {"RUN", "COPY"})
 
 
-def test_run_live_takes_the_arguments_of_the_image():
-    last = instructions()[-1]
-    python, program, *fixed = json.loads(of(last, "ENTRYPOINT")[0])
+@pytest.fixture
+def started(monkeypatch, tmp_path):
+    """Runs run_live.py with arguments, and returns what it would have begun to trade."""
+    requests = []
+    days = types.ModuleType("strategies.live_days")
+    days.run_days = lambda request, make_timer: requests.append(request) or 0
+    monkeypatch.setitem(sys.modules, "strategies.live_days", days)
+    monkeypatch.setenv("STATUS_TOKEN", "a-token-of-the-image")
+    monkeypatch.chdir(tmp_path)
+
+    def start(arguments):
+        assert run_live.main(arguments) == 0
+        return requests.pop()
+
+    return start
+
+
+def image_arguments():
+    python, program, *fixed = json.loads(of(instructions()[-1], "ENTRYPOINT")[0])
     assert (python, program) == ("python", PROGRAM)
-    assert_accepted([*fixed, *json.loads(of(last, "CMD")[0])])
+    return fixed
 
 
-def assert_accepted(arguments):
-    """``--help`` last: the parser refuses wrong ones before it comes to it, and nothing starts."""
-    with pytest.raises(SystemExit) as ended:
-        run_live.main([*arguments, "--help"])
-    assert ended.value.code == 0
+def test_the_image_trades_on_paper_unless_told_otherwise(started):
+    request = started([*image_arguments(), *json.loads(of(instructions()[-1], "CMD")[0])])
+    assert request.mode == "paper"
+    assert request.settings.status.host == "0.0.0.0"  # noqa: S104 # within a container
 
 
-def test_wrong_arguments_would_be_seen(capsys):
-    assert run_live.main(["--mode", "papers", "--help"]) == 2
-    assert "papers" in capsys.readouterr().err
+def test_the_page_of_a_demo_in_the_image_has_its_token(started):
+    request = started([*image_arguments(), "--mode", "demo"])
+    assert request.secrets.get("STATUS_TOKEN") == "a-token-of-the-image"
 
 
 class Health(http.server.BaseHTTPRequestHandler):
@@ -291,11 +307,12 @@ def test_no_secret_stands_in_the_compose_file(compose):
     assert compose["services"]["muhurat"]["env_file"] == ["secrets.env"]
 
 
-def test_run_live_takes_the_arguments_of_compose(compose):
-    fixed = json.loads(of(instructions()[-1], "ENTRYPOINT")[0])[2:]
-    assert_accepted([*fixed, *compose["services"]["muhurat"]["command"]])
+def test_compose_trades_on_paper_and_says_how_to_trade_for_real(compose, started):
+    assert started([*image_arguments(), *compose["services"]["muhurat"]["command"]]).mode == "paper"
     text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
-    assert_accepted([*fixed, *json.loads(re.search(r"#\s+command: (\[.*\])", text)[1])])
+    real = json.loads(re.search(r"#\s+command: (\[.*\])", text)[1])
+    request = started([*image_arguments(), *real])
+    assert (request.mode, request.confirmed) == ("live", True)
 
 
 def test_the_database_waits_until_it_is_asked_for(compose):
@@ -319,12 +336,12 @@ def unit(path=ROOT / "deploy" / "muhurat.service"):
     return found
 
 
-def test_the_unit_starts_run_live():
+def test_the_unit_starts_run_live(started):
     (line,) = unit()["ExecStart"]
     python, program, *arguments = shlex.split(line)
     assert python == "/opt/muhurat/.venv/bin/python"
     assert program == PROGRAM
-    assert_accepted(arguments)
+    assert started(arguments).mode == "paper"
 
 
 def test_the_unit_is_watched_and_given_time():

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+import run_live
+from analyzers.__main__ import main as analyzers_main
+from brokers.__main__ import main as brokers_main
+from feeds.__main__ import main as feeds_main
 from feeds.secrets import load_secrets
+from ml.__main__ import main as ml_main
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = [DOCS / f"{name}.md" for name in ("deployment", "first-week", "sebi", "runbook", "status", "alerts")]
@@ -71,3 +76,30 @@ def test_no_page_speaks_of_files_that_are_not_here(page):
     text = page.read_text(encoding="utf-8")
     assert "../shared" not in text
     assert "/work/" not in text
+
+
+COMMANDS = {"analyzers": analyzers_main, "brokers": brokers_main, "feeds": feeds_main, "ml": ml_main}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_of_the_pages_exists(page, capsys):
+    for package, command, rest in re.findall(
+        r"python(?: muhurat)? -m (feeds|brokers|ml|analyzers) (\w+)([^`\n]*)",
+        page.read_text(encoding="utf-8"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            COMMANDS[package]([command, "--help"])
+        assert ended.value.code == 0, f"{page.name}: {package} {command}"
+        known = capsys.readouterr().out
+        for option in re.findall(r"--[a-z-]+", rest):
+            assert option in known, f"{page.name}: {package} {command} {option}"
+
+
+def test_every_argument_of_run_live_in_the_pages_exists(capsys):
+    with pytest.raises(SystemExit):
+        run_live.main(["--help"])
+    known = capsys.readouterr().out
+    for page in PAGES:
+        for rest in re.findall(r"run_live\.py ([^`\n]*)", page.read_text(encoding="utf-8")):
+            for option in re.findall(r"--[a-z-]+", rest):
+                assert option in known, f"{page.name}: {option}"

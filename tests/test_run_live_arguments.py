@@ -38,15 +38,20 @@ def environment(tmp_path, monkeypatch):
 @pytest.fixture
 def session(monkeypatch):
     """Stands for the trading day: ``requests`` holds what was asked for, ``work`` is what it does."""
-    module = types.ModuleType("strategies.live")
-    session = types.SimpleNamespace(requests=[], work=lambda _: 0)
+    one_day, days = types.ModuleType("strategies.live"), types.ModuleType("strategies.live_days")
+    session = types.SimpleNamespace(requests=[], unattended=[], work=lambda _: 0)
 
     def run(request):
         session.requests.append(request)
         return session.work(request)
 
-    module.run_live = run
-    monkeypatch.setitem(sys.modules, "strategies.live", module)
+    def run_days(request, make_timer):
+        session.unattended.append(make_timer)
+        return run(request)
+
+    one_day.run_live, days.run_days = run, run_days
+    monkeypatch.setitem(sys.modules, "strategies.live", one_day)
+    monkeypatch.setitem(sys.modules, "strategies.live_days", days)
     return session
 
 
@@ -113,6 +118,21 @@ def test_the_exit_code_of_the_day_is_ours(session):
     assert main(["--mode", "demo", "--now"]) == 4
 
 
+@pytest.mark.parametrize("mode", ["demo", "paper", "live"])
+def test_without_now_the_days_run_themselves(session, mode):
+    agreed = ["--yes"] if mode == "live" else []
+    assert main(["--mode", mode, *agreed, "--until", "2026-10-22"]) == 0
+    (request,) = session.requests
+    assert len(session.unattended) == 1
+    assert (request.mode, request.until) == (mode, date(2026, 10, 22))
+
+
+def test_now_is_one_day(session):
+    assert main(["--mode", "demo", "--now"]) == 0
+    assert session.unattended == []
+    assert session.requests[0].until is None
+
+
 # -- secrets -----------------------------------------------------------------------------------------------
 
 
@@ -146,7 +166,11 @@ def test_a_secrets_file_that_others_can_read(refuse, tmp_path):
     [
         ([], "--mode is missing, expected demo, paper or live"),
         (["--now"], "--mode is missing"),
-        (["--mode", "demo"], "--now is missing: days are not started by a schedule yet; add --now"),
+        (["--mode", "demo", "--now", "--until", "2026-10-22"], "--until is for days that run themselves"),
+        (["--mode", "demo", "--ticks", __file__], "--ticks replays one day; add --now"),
+        (["--mode", "paper", "--clock", "feed"], "--clock feed replays one day; add --now"),
+        (["--mode", "live", "--yes", "--accept-foreign"], "--accept-foreign is for the day that is on"),
+        (["--mode", "paper", "--until", "someday"], "expected a day such as"),
         (["--mode", "real", "--now"], "invalid choice: 'real'"),
         (["--mode", "paper", "--now", "--ticks", "x.csv"], "--ticks is for --mode demo"),
         (["--mode", "paper", "--now", "--speed", "2"], "--speed is for --mode demo"),
@@ -297,7 +321,8 @@ def test_help_loads_nothing_heavy():
         "import sys, run_live\n"
         "try: run_live.main(['--help'])\n"
         "except SystemExit as leaving: assert leaving.code == 0\n"
-        "heavy = {'pandas', 'numpy', 'backtrader', 'pydantic', 'kiteconnect', 'aiohttp', 'structlog'}\n"
+        "heavy = {'pandas', 'numpy', 'backtrader', 'pydantic', 'kiteconnect', 'aiohttp', 'structlog', "
+        "'flask', 'apscheduler'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     shown = subprocess.run(

@@ -17,7 +17,7 @@ from brokers.desk.facts import DayOpened
 from brokers.desk.journal_file import JournalFile
 from brokers.paper_book import PaperBook
 from brokers.sandbox.faults import Fault
-from feeds.clock import WallClock
+from feeds.clock import SteadyClock, WallClock
 from run_live import main
 from tests.live_market import DAY, HOLD, TOKEN, Market, Program, day_config, prints, wait_until
 
@@ -108,7 +108,8 @@ def test_a_day_by_the_wall_clock(tmp_path, capsys, monkeypatch, mode):
     folder = tmp_path / "run"
     with Market(day_config(speed=200.0)) as market:
         clock = market._venue.clock
-        monkeypatch.setattr(WallClock, "now", lambda _: clock.now())
+        for kind in (WallClock, SteadyClock):
+            monkeypatch.setattr(kind, "now", lambda _: clock.now())
         market.faults.add(Fault(kind="clock_skew", seconds=0.0, count=None))  # its stamps are of this clock
         # A hundredth of a second on the way is two of that wall's
         late = ("--set", "live.bar_close_grace_seconds=60", "--set", "risk.max_data_age_seconds=null")

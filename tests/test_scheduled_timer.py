@@ -1,13 +1,18 @@
 """The timer of real days: APScheduler with real, short schedules."""
 
+import dataclasses
 import datetime as dt
 import threading
 
 import pytest
 
+from feeds.calendar import TradingCalendar
 from feeds.clock import IST, WallClock
 from run_live import ScheduledTimer
-from strategies.day import Step
+from strategies.day import Step, plan_day
+from strategies.settings import Settings
+from strategies.unattended import Unattended
+from tests.strategies.test_unattended import Log, Process, Runner
 
 _CLOCK = WallClock()
 
@@ -58,3 +63,39 @@ def test_times_are_those_of_the_exchange_whatever_the_machines_zone(timer, monke
     step = after(0.2)
     assert step.at.tzinfo is IST
     assert timer.wait(step) == "due"
+
+
+def test_a_whole_day_runs_on_real_schedules(timer):
+    """The steps of a day lie tenths of a second apart, and APScheduler brings each."""
+    begins = _CLOCK.now()
+    names = ("morning", "preflight", "session", "square_off", "close", "post_market")
+    usual = plan_day(TradingCalendar(), dt.date(2026, 10, 15), Settings())
+    steps = tuple(
+        Step(name, begins + dt.timedelta(seconds=0.3 * place)) for place, name in enumerate(names, start=1)
+    )
+    plan = dataclasses.replace(usual, day=begins.date(), steps=steps)
+    runner = Runner(_CLOCK)
+    arrived = []
+
+    def note(what):
+        arrived.append((what, _CLOCK.now()))
+        if what == "session":  # as a real one does, it lasts until the close
+            runner._begun.add(plan.day)
+            while _CLOCK.now() < plan.at("close"):
+                threading.Event().wait(0.05)
+
+    runner.preflight = lambda: note("preflight")
+    runner.prepare = lambda: "ready"
+    runner.trade = lambda: note("session") or True
+    runner.post_market = lambda: note("post_market")
+    log = Log()
+    unattended = Unattended(
+        settings=Settings(), calendar=TradingCalendar(), clock=_CLOCK, timer=timer, runner=runner,
+        process=Process(), log=log, until=plan.day,
+    )  # fmt: skip
+    with runner.day(plan):
+        unattended._run_day(plan)
+    assert [what for what, _ in arrived] == ["preflight", "session", "post_market"]
+    for what, when in arrived:
+        assert dt.timedelta() <= when - plan.at(what) < dt.timedelta(seconds=20)
+    assert log.of("step_missed") == []

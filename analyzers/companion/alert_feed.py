@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from analyzers.alerts.alert import Alert
 from analyzers.alerts.desk import AlertDesk
 from analyzers.alerts.rules import AlertRules
 from analyzers.log_tail import LogTail
@@ -34,6 +34,8 @@ class AlertFeed:
         Say what is worth an alert.
     desk : AlertDesk
         Sends them.
+    outage : callable
+        Says why the trading process cannot be relied upon, empty while it can.
     log : Log
         Told where the position cannot be kept.
 
@@ -43,10 +45,14 @@ class AlertFeed:
     nothing out that was logged meanwhile.
     """
 
-    def __init__(self, state_folder: Path, rules: AlertRules, desk: AlertDesk, log: Log) -> None:
+    def __init__(
+        self, state_folder: Path, rules: AlertRules, desk: AlertDesk, outage: Callable[[], str], log: Log
+    ) -> None:
         self._folder = state_folder
         self._rules = rules
         self._desk = desk
+        self._outage = outage
+        self._is_outage_told = False
         self._log = log
         self._kept = self._kept_positions()
         self._tails: dict[str, LogTail] = {}
@@ -64,22 +70,35 @@ class AlertFeed:
         self._thread.join()
         self.look()
 
-    def tell(self, alert: Alert) -> None:
-        """Hand in an alert that no record stands for."""
-        self._desk.put(alert)
+    def hear(self, record: Mapping[str, Any]) -> None:
+        """Hand in what a record is worth."""
+        alert = self._rules.alert_of(record)
+        if alert is not None:
+            self._desk.put(alert)
 
     def look(self) -> None:
         """Read what is new, and hand in what is worth it."""
         news = [record for tail in self._followed() for record in _read(tail)]
         for record in sorted(news, key=_time_of):
-            alert = self._rules.alert_of(record)
-            if alert is not None:
-                self._desk.put(alert)
+            self.hear(record)
+        self._look_at_the_process()
         due = self._rules.due()
         if due is not None:
             self._desk.put(due)
         if news:
             self._keep()
+
+    def _look_at_the_process(self) -> None:
+        """Tell once when the process that should write the logs does not."""
+        outage = self._outage()
+        if outage and not self._is_outage_told:
+            self.hear({
+                "event": "trading_silent",
+                "level": "error",
+                "words": outage,
+                "remedy": "look at the machine; a stop that rests at the exchange goes on working",
+            })  # fmt: skip
+        self._is_outage_told = bool(outage)
 
     def _run(self) -> None:
         while not self._over.wait(_LOOK_SECONDS):

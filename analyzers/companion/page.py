@@ -45,6 +45,7 @@ class Page:
         patience_seconds: float = _PATIENCE_SECONDS,
     ) -> None:
         self._server = StatusServer(app, settings.host, settings.port)
+        self._public_url = settings.public_url
         self._token_file = token_file
         self._tell = tell
         self._patience_seconds = patience_seconds
@@ -70,4 +71,9 @@ class Page:
             if not self._over.is_set():
                 self._tell("no_status_page", error=str(error))
             return
-        self._tell("status_page", url=url, token_file=self._token_file)
+        self._tell("status_page", url=self._public_url or _reachable(url), token_file=self._token_file)
+
+
+def _reachable(url: str) -> str:
+    """Return an address that a browser on this machine takes, where all addresses are listened on."""
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

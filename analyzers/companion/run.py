@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import IO, Any
 
-from analyzers.alerts.alert import Alert
 from analyzers.alerts.desk import AlertDesk, make_alert_desk
 from analyzers.alerts.heartbeat import make_heartbeat
 from analyzers.alerts.rules import AlertRules
@@ -69,16 +68,15 @@ def run_companion(says: IO[str], hears: IO[str]) -> int:
         )
         stack.enter_context(board)
         send = CommandSender(parent.write_line, board.wait_for_outcome)
-        feed = AlertFeed(
-            configuration.state, AlertRules(configuration.mode, _public_url(configuration)), desk, log
-        )
+        rules = AlertRules(configuration.mode, _public_url(configuration))
+        feed = AlertFeed(configuration.state, rules, desk, lambda: _outage(board), log)
         stack.enter_context(feed)
         _listen(configuration, secrets, board, send, parent, log, stack)
         _serve(configuration, secrets, board, send, parent, stack)
         if parent.wait_for_the_end() == "died":
             log.error("trading_process_died")
             feed.look()
-            feed.tell(_death(configuration, board))
+            feed.hear(_death(board))
     return 0
 
 
@@ -145,19 +143,27 @@ def _serve(
     stack.enter_context(Page(app, settings, str(token.file or ""), parent.tell))
 
 
+def _outage(board: Board) -> str:
+    """Return why the trading process cannot be relied upon; its end in order is no reason."""
+    view = board.view
+    return "" if view.now is None or view.now.phase == "over" else view.outage
+
+
 def _public_url(configuration: Configuration) -> str:
     settings = configuration.status
     return settings.public_url or f"http://127.0.0.1:{settings.port}"
 
 
-def _death(configuration: Configuration, board: Board) -> Alert:
+def _death(board: Board) -> dict[str, str]:
+    """Return the record of a death, which nobody else can write any more."""
     now = board.poll().now
     account = now.account if now is not None else None
     held = account.open_words if account is not None else ""
-    open_words = f"When last heard of it held {held}." if held else "Nothing was open when last heard of."
-    return Alert(
-        severity="critical",
-        title=f"CRITICAL {configuration.mode.upper()}: the trading process has died",
-        text=f"{open_words}\nA stop that rests at the exchange goes on working. Start the program again: it "
-        "takes up the day where it was. If it does not start, look into the account yourself.",
-    )
+    return {
+        "event": "trading_died",
+        "level": "error",
+        "time": "" if now is None else now.market_time.isoformat(),
+        "words": "it is gone without a word",
+        "open": held or "nothing, when last heard of",
+        "remedy": "start it again, it takes up the day where it was; a stop at the exchange goes on working",
+    }

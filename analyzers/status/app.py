@@ -14,7 +14,8 @@ from analyzers.status.auth import Auth, TooManyGuessesError
 from analyzers.status.board import Board
 from analyzers.status.controls import SendCommand
 from analyzers.status.guard import Guard
-from analyzers.status.kite_login import LoginStates, make_kite_login
+from analyzers.status.kite_login import HEADING, LoginStates, make_kite_login
+from analyzers.status.message import TITLE, message_page
 from analyzers.status.metrics import BoardCollector, HttpCounts
 from analyzers.status.settings import StatusSettings
 from feeds.secrets import Secrets
@@ -34,7 +35,6 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-_TITLE = "Muhurat"
 
 
 def make_app(
@@ -72,12 +72,13 @@ def make_app(
     -----
     Every answer but the files of the page is ``no-store``, and every one carries the content security policy:
     no inline script or style runs. An answer to ``/api/...`` that is an error is JSON ``{"error": words}``,
-    any other one is a line of plain text.
+    under ``/kite/`` it is a page, any other one is a line of plain text.
     """
     secrets.remember(token)
     app = Flask(__name__, template_folder="templates", static_folder="static", static_url_path="/static")
     app.config.update(MAX_CONTENT_LENGTH=LONGEST_BODY_BYTES, SEND_FILE_MAX_AGE_DEFAULT=0)
     app.jinja_env.autoescape = True
+    app.url_map.merge_slashes = False
     guard = Guard(Auth(token, monotonic), settings)
     counts = HttpCounts()
     registry = CollectorRegistry(auto_describe=False)
@@ -91,7 +92,7 @@ def make_app(
 
     @app.get("/")
     def page() -> str:
-        return render_template("page.html.jinja", version=__version__, title=_TITLE)
+        return render_template("page.html.jinja", version=__version__, title=TITLE)
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -105,9 +106,14 @@ def make_app(
     @app.errorhandler(HTTPException)
     def fail(error: HTTPException) -> Response:
         words = secrets.mask(error.description or error.name)
-        is_api = request.path.startswith(("/api/", "/session"))
-        response = jsonify(error=words) if is_api else Response(f"{words}\n", mimetype="text/plain")
-        response.status_code = error.code or 500
+        status = error.code or 500
+        if request.path.startswith(("/api/", "/session")):
+            response = jsonify(error=words)
+        elif request.path.startswith("/kite/"):
+            response = message_page(HEADING, words, status)
+        else:
+            response = Response(f"{words}\n", mimetype="text/plain")
+        response.status_code = status
         if isinstance(error, TooManyRequests) and error.retry_after is not None:
             response.headers["Retry-After"] = str(error.retry_after)
         return response

@@ -15,12 +15,15 @@ from werkzeug.exceptions import BadRequest, Forbidden, ServiceUnavailable, Unaut
 from analyzers.status.board import Board
 from analyzers.status.controls import SendCommand
 from analyzers.status.guard import Guard
+from analyzers.status.message import message_page
 from brokers.kite.login import login_address, request_token_in
 from brokers.kite.settings import KiteSettings
 from feeds.errors import BrokerError
 from feeds.secrets import Secrets
 
-__all__ = ["LoginStates", "make_kite_login"]
+__all__ = ["HEADING", "LoginStates", "make_kite_login"]
+
+HEADING = "Kite login"
 
 _STATE_SECONDS = 600.0
 _STATES_KEPT = 16
@@ -102,7 +105,6 @@ def make_kite_login(
             raise BadRequest("the address holds no request_token of Kite, expected one; start again")
         secrets.remember(request_token)
         outcome = send_command("login", by="page", request_token=request_token)
-        words = f"{secrets.mask(outcome.words)}\nYou can close this page and go back to the status page.\n"
-        return Response(words, _STATUS_OF_OUTCOME[outcome.outcome], mimetype="text/plain")
+        return message_page(HEADING, secrets.mask(outcome.words), _STATUS_OF_OUTCOME[outcome.outcome])
 
     return kite

@@ -51,7 +51,7 @@ class CheckNow(_Part):
 
 
 class AccountNow(_Part):
-    """Rupees, index points and signed units; ``None`` prices where nothing is held."""
+    """Rupees, index points and signed units; ``None`` prices where nothing is held, and for an unknown lot."""
 
     starting_cash: float
     cash: float
@@ -64,6 +64,7 @@ class AccountNow(_Part):
     stop_price: float | None
     target_price: float | None
     open_words: str = ""
+    lot: int | None = None
 
     @property
     def net_today(self) -> float:
@@ -133,11 +134,13 @@ class BrokerNow(_Part):
 
 
 class ModelNow(_Part):
-    """The model in use."""
+    """The model in use; a buy or sell is decided from that probability on, ``None`` where that is not known."""
 
     version: str
     trained_until: str
     age_days: float | None
+    buy_probability: float | None = None
+    sell_probability: float | None = None
 
 
 class DriftNow(_Part):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -67,6 +68,8 @@ class StatusServer:
         SettingsError
             The port is taken, or the host is no address of this machine.
         """
+        # Its warnings name each moment at which more ask than there are threads, which is no trouble
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         listening = self._listen(patience_seconds)
         host, port = listening.getsockname()[:2]
         self._server = create_server(
@@ -90,10 +93,11 @@ class StatusServer:
 
     def stop(self) -> None:
         """Close every connection, and wait for the threads."""
-        self._over.set()
         if self._server is None or not self._thread.is_alive():
+            self._over.set()
             return
-        self._server.pull_trigger()
+        # Said within the loop: from outside it might end, and its descriptors with it, before it is woken
+        self._server.trigger.pull_trigger(self._over.set)
         self._thread.join()
 
     def __enter__(self) -> Self:
@@ -104,6 +108,11 @@ class StatusServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return 0 if self._server is None else len(self._server.active_channels)
 
     def _listen(self, patience_seconds: float) -> socket.socket:
         give_up_at = time.monotonic() + patience_seconds

@@ -142,7 +142,7 @@ def read_journal(path: Path) -> list[JournalRow]:
     if not path.is_file():
         raise DataError(f"no journal at {path}, expected the journal.sqlite of a live run; give its folder")
     try:
-        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     except sqlite3.OperationalError as error:
         raise DataError(
             f"journal {path} cannot be opened ({error}), expected one of your own; mend its permissions"

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeds.bars import aggregate
@@ -144,6 +144,7 @@ finite = st.floats(-1e6, 1e6)
 values = st.lists(st.one_of(finite, st.just(math.nan)), min_size=10, max_size=30)
 
 
+@settings(max_examples=30)
 @given(st.lists(values, min_size=20, max_size=24), st.lists(values, min_size=5, max_size=5))
 def test_a_reference_is_a_distribution_and_an_index_is_a_number(training, recent):
     numbers = np.repeat(np.arange(len(training)), [len(day) for day in training])
@@ -216,8 +217,8 @@ TRAINED_SESSIONS, LATER_SESSIONS = 200, 50
 
 def weeks_of(seed, change=lambda matrix: matrix):
     """Return the reference of synthetic sessions, and the weeks after them."""
-    settings = SyntheticSettings(sessions=TRAINED_SESSIONS + LATER_SESSIONS, seed=seed)
-    frame = aggregate(make_bars(settings, CALENDAR), 3, CALENDAR)
+    synthetic = SyntheticSettings(sessions=TRAINED_SESSIONS + LATER_SESSIONS, seed=seed)
+    frame = aggregate(make_bars(synthetic, CALENDAR), 3, CALENDAR)
     matrix = FEATURES.compute(frame)
     dates = pd.DatetimeIndex(frame.index).tz_localize(None).normalize()
     _, session = np.unique(dates, return_inverse=True)

@@ -50,6 +50,7 @@ def trade_the_day(server, folder, monkeypatch, *arguments):
         "--set", f"broker.kite.api_root={server.api_root}",
         "--set", f"broker.kite.ticker_root={server.ticker_root}",
         "--set", "live.idle_end_seconds=5", "--set", "report.tearsheet=false",
+        "--set", "status.enabled=false",
         *arguments,
     ])  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import shutil
 import sqlite3
@@ -27,7 +26,7 @@ from ml.factory import train
 from ml.registry import ModelRegistry
 from ml.settings import MlSettings, ModelSettings, SplitSettings
 from strategies.candle_comparison import CANDLES_FILE
-from strategies.days_file import DAYS_FILE, read_days
+from strategies.days_file import DAYS_FILE, DayRow, read_days, write_day_row
 from strategies.modelling import load_stored
 from strategies.post_market import run_post_market
 from tests.brokers.desk.exchange_model import TIME
@@ -121,7 +120,7 @@ def test_a_day_is_compared_drawn_backed_up_and_summed_up(folder, state):
     assert json.loads((folder / "parity.json").read_text())["passes"] is True
     assert (done.drift.level, done.drift.words) == ("unknown", "not known: the strategy asks no model")
     assert done.backups == (state / "backups" / "2023-01-04-journal.sqlite",)
-    assert read_journal(done.backups[0]) == read_journal(folder / "journal.sqlite")
+    assert repr(read_journal(done.backups[0])) == repr(read_journal(folder / "journal.sqlite"))
     assert done.chart == folder / "chart.png"
     assert done.report == folder / "report.html"
     (row,) = read_days(state / DAYS_FILE)
@@ -380,7 +379,7 @@ def test_a_journal_that_is_still_written_is_copied_as_it_is(folder, state):
     try:
         journal.append([row.fact for row in a_trip()][-1:])
         done, _ = run(folder, state)
-        assert read_journal(done.backups[0]) == journal.rows()
+        assert repr(read_journal(done.backups[0])) == repr(journal.rows())
         assert kept(state) == ["2023-01-04-journal.sqlite"]  # no write-ahead log beside it
     finally:
         journal.close()
@@ -437,16 +436,15 @@ def modelled(tmp_path_factory):
 
 @pytest.fixture
 def week(modelled, tmp_path):
-    """A copy of the five days, each but the last one done."""
+    """A copy of the five days, each but the last one in the list of days."""
     state = tmp_path / "state"
     state.mkdir()
     days = {
         day: Path(shutil.copytree(folder, tmp_path / folder.name)) for day, folder in modelled.days.items()
     }
     for day in list(days)[:-1]:
-        done, _ = run(days[day], state, settings=modelled.settings, day=day)
-        assert (done.troubles, done.parity) == ((), "passed")
-        assert done.drift.level == "unknown"
+        row = DayRow(day, "paper", 0, 0, 0.0, 0.0, None, "done", f"../{days[day].name}")
+        write_day_row(state / DAYS_FILE, row)
     return SimpleNamespace(state=state, days=days, last=DATES[-1])
 
 
@@ -516,8 +514,16 @@ def test_a_day_that_comes_again_later_is_judged_by_what_came_before_it(week, mod
     assert done.drift.words == "not known: 4 of 5 sessions are recorded"
 
 
-def test_the_days_are_in_the_list(week, modelled):
-    drift_of(week, modelled)
-    rows = read_days(week.state / DAYS_FILE)
+def test_a_week_day_by_day(modelled, tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    levels = []
+    for day, folder in modelled.days.items():
+        done, _ = run(folder, state, settings=modelled.settings, day=day)
+        assert (done.troubles, done.parity) == ((), "passed")
+        levels.append(done.drift.level)
+    assert levels[:-1] == ["unknown"] * 4
+    assert levels[-1] in ("ok", "warning")
+    rows = read_days(state / DAYS_FILE)
     assert [row.day for row in rows] == DATES[-5:]
-    assert all(isinstance(row.day, dt.date) and (week.state / row.folder).is_dir() for row in rows)
+    assert all((state / row.folder).is_dir() for row in rows)

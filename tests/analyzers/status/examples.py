@@ -28,6 +28,7 @@ from analyzers.status.settings import StatusSettings
 from feeds.clock import IST, ReplayClock
 from feeds.secrets import Secrets
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 # nothing is bound to it
 TOKEN = "token-of-the-page-7"
 NOON = dt.datetime(2026, 9, 24, 12, 0, 5, tzinfo=IST)
 DAY = "2026-09-24"
@@ -46,8 +47,8 @@ class Counter:
 class Sent:
     """Stands for the trading process: keeps the commands, and answers each with the same outcome."""
 
-    def __init__(self, outcome=Outcome("done", "paused")):
-        self.outcome = outcome
+    def __init__(self, outcome=None):
+        self.outcome = outcome or Outcome("done", "paused")
         self.commands = []
 
     def __call__(self, command, *, by, reason="", **fields):

@@ -8,7 +8,7 @@ from analyzers.status.auth import Auth, TooManyGuessesError, find_token
 from analyzers.status.settings import StatusSettings
 from feeds.errors import SettingsError
 from feeds.secrets import Secrets
-from tests.analyzers.status.examples import TOKEN, Counter
+from tests.analyzers.status.examples import EVERYWHERE, TOKEN, Counter
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_file_that_others_can_read_is_closed_to_them(tmp_path):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "trading.example"])
+@pytest.mark.parametrize("host", [EVERYWHERE, "192.168.1.5", "::", "trading.example"])
 def test_beyond_this_machine_a_good_token_has_to_be_given(tmp_path, host):
     settings = StatusSettings(host=host)
     with pytest.raises(SettingsError, match=r"found no STATUS_TOKEN, expected one of 16 or more; set it"):

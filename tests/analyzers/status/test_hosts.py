@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from analyzers.status.hosts import host_of, is_loopback, origin_of
 from analyzers.status.settings import StatusSettings
+from tests.analyzers.status.examples import EVERYWHERE
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_this_machine_alone(host):
 
 @pytest.mark.parametrize(
     "host",
-    ["0.0.0.0", "::", "192.168.1.5", "trading.example", "localhost.evil.example", "127.0.0.1.nip.io", ""],
+    [EVERYWHERE, "::", "192.168.1.5", "trading.example", "localhost.evil.example", "127.0.0.1.nip.io", ""],
 )
 def test_others_as_well(host):
     assert not is_loopback(host)
@@ -75,4 +76,4 @@ def test_settings_that_are_taken():
     )
     assert settings.public_url == "https://x.example:8443"
     assert settings.host_names == ("a", "B")
-    assert StatusSettings(port=0, host="0.0.0.0").port == 0
+    assert StatusSettings(port=0, host=EVERYWHERE).port == 0

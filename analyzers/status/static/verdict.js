@@ -1,0 +1,101 @@
+// What a trader wants to know first: one word, its colour, and why.
+import { duration, element, find, plain, put, result, timeAs, instant } from "./words.js";
+
+const SILENT_SECONDS = 15;
+const TONES = { starting: "calm", trading: "good", paused: "warn", halted: "bad", closed: "calm" };
+const USUAL = {
+  starting: "Getting ready.",
+  trading: "Entries are allowed, nothing stands in the way.",
+  paused: "No new entries. An open position keeps its stop and target.",
+  halted: "No entries until a person does something.",
+  closed: "No session now.",
+};
+const MODES = {
+  demo: ["DEMO", "a replayed day, no real order"],
+  paper: ["PAPER", "real prices, simulated orders"],
+  live: ["LIVE", "real orders, real money"],
+};
+const ICON_COLOURS = { good: "#0a7467", warn: "#c98500", bad: "#d3222b", calm: "#8a8378" };
+const ELSEWHERE = "If a position may be open, look at it in your broker's own app.";
+
+export const isSilent = (status) => Boolean(status?.now) && status.now.phase !== "over" && status.stale_seconds > SILENT_SECONDS;
+
+// link: {isLost, needsToken, seconds, words, seenAt}; the connection of this browser to the page's server
+export const verdictOf = (status, link) => {
+  if (link.needsToken) return { word: "Locked", tone: "warn", why: "The token of this page is needed to look at it.", isOld: true, reasons: [] };
+  if (link.isLost) {
+    const since = status ? ` What is shown is of ${timeAs("second", link.seenAt)}.` : "";
+    return { word: "Connection lost", tone: "bad", why: `${link.words || `No answer for ${duration(link.seconds)}.`}${since} ${ELSEWHERE}`, isOld: true, reasons: [] };
+  }
+  if (!status) return { word: "…", tone: "calm", why: "Asking the trading process …", isOld: false, reasons: [] };
+  const { now, health } = status, reasons = [...health.reasons];
+  if (!now) return { word: "No word yet", tone: health.level === "red" ? "bad" : "calm", why: reasons.shift() ?? "The trading process has said nothing yet.", isOld: false, reasons };
+  if (isSilent(status)) {
+    return {
+      word: "Silent", tone: "bad", isOld: true,
+      why: `The trading process is silent for ${duration(status.stale_seconds)}. What is shown is of ${timeAs("second", now.market_time)}. ${ELSEWHERE}`,
+      reasons: reasons.filter((reason) => !reason.includes("is silent for")),
+    };
+  }
+  const known = Object.hasOwn(TONES, now.state) ? now.state : "halted";
+  const over = now.phase === "over";
+  const why = over ? `The trading process has ended${now.why ? `: ${now.why}` : "."}` : now.why || USUAL[known];
+  // What the sentence already says is not said twice
+  const said = [now.why, now.paused, now.kill_switch].filter((words) => words && why.includes(words));
+  const left = reasons.filter((reason) => !said.some((words) => reason.includes(words)) && !(over && reason.includes("has ended")));
+  const own = over ? "calm" : TONES[known];
+  const tone = health.level === "red" || own === "bad" ? "bad" : health.level === "attention" && left.length ? "warn" : own;
+  return { word: over ? "Closed" : known, tone, badge: health.level === "red" ? "bad" : own, why, isOld: false, reasons: left };
+};
+
+const showNext = (now) => {
+  const node = find("next"), step = now?.plan?.find((one) => one.outcome === "next");
+  if (!step || now.phase === "over") { node.replaceChildren(); return; }
+  const seconds = (instant(step.at) - instant(now.market_time)) / 1000;
+  const isToday = timeAs("day", step.at) === timeAs("day", now.market_time);
+  node.replaceChildren("next ", element("b", "", plain(step.name)), ` ${isToday ? "" : `${timeAs("date", step.at)} `}${timeAs("minute", step.at)}`, element("br"), seconds > 0 ? `in ${duration(Math.max(seconds, 10))}` : "due");
+};
+
+export const modeWords = (mode) => (Object.hasOwn(MODES, mode) ? MODES[mode] : [String(mode).toUpperCase(), ""]);
+
+export const showMode = (node, mode, isBrief = false) => {
+  const [name, words] = modeWords(mode);
+  node.hidden = false;
+  node.className = `mode ${Object.hasOwn(MODES, mode) ? mode : ""}`;
+  node.replaceChildren(element("b", "", name), isBrief ? "" : ` ${words}`);
+};
+
+let lastHeard = "", lastIcon = "";
+
+export const showVerdict = (status, verdict) => {
+  const { word, tone, why, reasons } = verdict, now = status?.now, root = document.body;
+  root.className = `${tone} ${verdict.isOld ? "old" : ""}`.trim();
+  put("state-word", word);
+  find("state-word").parentElement.className = `badge ${verdict.badge ?? tone}`;
+  put("why", why);
+  const list = find("reasons");
+  if (list.dataset.reasons !== JSON.stringify(reasons)) {
+    list.dataset.reasons = JSON.stringify(reasons);
+    list.hidden = !reasons.length;
+    list.replaceChildren(...reasons.map((reason) => element("li", "", reason)));
+  }
+  const account = now?.account, today = account ? result(account.realised_today + account.unrealised) : "";
+  document.title = [`${word.toUpperCase()}${verdict.isOld ? "" : ` ${today}`}`.trim(), now?.symbol || now?.instrument, "Muhurat"].filter(Boolean).join(" · ");
+  if (lastIcon !== tone) {
+    lastIcon = tone;
+    find("icon").href = `data:image/svg+xml,${encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="${ICON_COLOURS[tone]}"/></svg>`)}`;
+  }
+  // Told aloud when it changes, not each second with the seconds in it
+  const heard = [word, ...reasons.map((reason) => reason.replace(/\d+/g, ""))].join();
+  if (heard !== lastHeard) {
+    lastHeard = heard;
+    put(tone === "bad" ? "alarm" : "heard", `${word}. ${why} ${reasons.join(". ")}`);
+  }
+  if (!now) return;
+  put("clock", timeAs("second", now.market_time));
+  put("date", timeAs("date", now.market_time));
+  put("what", `${now.symbol || now.instrument} · ${now.strategy}`);
+  showMode(find("mode"), now.mode);
+  find("synthetic").hidden = !now.is_synthetic;
+  showNext(now);
+};
