@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from analyzers.status.now import StepNow
 from brokers.kite.instance import LoginLock
 from brokers.kite.session import find_session
 from brokers.kite.store import KiteStore
@@ -17,6 +18,7 @@ from feeds.errors import BrokerError, SettingsError
 from feeds.live_log import LiveLog, make_log
 from feeds.log import Log
 from feeds.settings import make_calendar
+from strategies.day import plan_day
 from strategies.demo import DemoExchange
 from strategies.live_console import make_console
 from strategies.live_day import LiveDay
@@ -68,6 +70,7 @@ def run_live(request: LiveRequest) -> int:
         day = LiveDay(request, calendar, clock, store, folder, log)
         process.attach(day, folder, clock)
         process.show("session", "one day, begun with --now")
+        _show_marks(process, calendar, clock, request)
         stack.enter_context(process)
         return day.run()
 
@@ -152,6 +155,18 @@ def _make_clock(request: LiveRequest, calendar: TradingCalendar) -> Clock:
             "before the close; start on the next trading day"
         )
     return clock
+
+
+def _show_marks(
+    process: LiveProcess, calendar: TradingCalendar, clock: Clock, request: LiveRequest
+) -> None:
+    """Show when the day is squared off and closes; a replay that does not know its day has no plan."""
+    if request.clock == "feed" and request.day is None:
+        return
+    plan = plan_day(calendar, clock.now().date(), request.settings)
+    if plan is not None:
+        marks = [step for step in plan.steps if step.name in ("square_off", "close")]
+        process.show_plan([StepNow(name=step.name, at=step.at, outcome="next") for step in marks])
 
 
 def _default_folder(request: LiveRequest) -> Path:

@@ -38,7 +38,7 @@ from strategies.live_glance import DayGlance, StreamGlance, glance_at
 from strategies.live_request import LiveRequest
 from strategies.live_result import write_day
 from strategies.modelling import PreparedModel, load_stored
-from strategies.plugins import load_strategy
+from strategies.plugins import load_strategy, plugin_settings
 from strategies.recording import DayRecorder
 from strategies.settings import Settings
 from strategies.square_off import is_square_off_late, square_off_time
@@ -100,6 +100,8 @@ class LiveDay:
         self._first_tick_time = clock.now()
         self._ticks: TickRecorder | None = None
         self._model: PreparedModel | None = None
+        section = request.settings.strategy
+        self._plugin = plugin_settings(section.name, load_strategy(section.name), section.parameters)
         self._symbol = ""
         self._terms: ContractTerms | None = None
         self._last_price: float | None = None
@@ -162,7 +164,8 @@ class LiveDay:
             max(0, self._connects - 1),
             self._last_price,
         )
-        return glance_at(account, stream, self._model, self._terms, self._symbol, self._clock.now())
+        now = self._clock.now()
+        return glance_at(account, stream, self._model, self._plugin, self._terms, self._symbol, now)
 
     def leave(self, detail: str) -> str:
         """Close what is open, because a person says so; return what is being closed, in words."""

@@ -15,6 +15,7 @@ from brokers.journal import Fill, Journal, OrderEvent
 from brokers.risk.gate import RiskGate
 from feeds.clock import IST
 from feeds.terms import ContractTerms
+from strategies.base import PluginSettings
 from strategies.live_accounts import Account
 from strategies.modelling import PreparedModel
 
@@ -55,6 +56,7 @@ def glance_at(
     account: Account,
     stream: StreamGlance,
     model: PreparedModel | None,
+    plugin: PluginSettings,
     terms: ContractTerms,
     symbol: str,
     now: dt.datetime,
@@ -69,6 +71,8 @@ def glance_at(
         Of the stream of ticks.
     model : PreparedModel or None
         The model in use.
+    plugin : PluginSettings
+        Of the strategy.
     terms : ContractTerms
         Of the contract.
     symbol : str
@@ -78,7 +82,7 @@ def glance_at(
     """
     protection = account.protection
     return DayGlance(
-        account=_account(account.gate, account.open_position, protection, stream.last_price),
+        account=_account(account, protection, stream.last_price, terms.lot),
         orders=_orders(list(account.journal.events)),
         trades=_trades(account.journal),
         rules=_rules(account.gate, terms, now),
@@ -93,16 +97,16 @@ def glance_at(
             obstacle=account.obstacle,
             unresolved=account.unresolved,
         ),
-        model=None if model is None else _model(model, now),
+        model=None if model is None else _model(model, plugin, now),
         symbol=symbol,
         halted=account.gate.state.halted,
     )
 
 
 def _account(
-    gate: RiskGate, open_words: str, protection: tuple[float, float] | None, last_price: float | None
+    account: Account, protection: tuple[float, float] | None, last_price: float | None, lot: int
 ) -> AccountNow:
-    state = gate.state
+    state = account.gate.state
     held, average = state.open_size, state.open_price
     price = last_price if last_price is not None else state.last_price
     return AccountNow(
@@ -116,7 +120,8 @@ def _account(
         last_price=price or None,
         stop_price=None if protection is None else protection[0],
         target_price=None if protection is None else protection[1],
-        open_words=open_words,
+        open_words=account.open_position,
+        lot=lot,
     )
 
 
@@ -185,11 +190,14 @@ def _rules(gate: RiskGate, terms: ContractTerms, now: dt.datetime) -> list[RuleN
     ]
 
 
-def _model(model: PreparedModel, now: dt.datetime) -> ModelNow:
+def _model(model: PreparedModel, plugin: PluginSettings, now: dt.datetime) -> ModelNow:
     until = dt.datetime.fromisoformat(str(model.info["trained_until"]))
     aware = until if until.tzinfo is not None else until.replace(tzinfo=IST)
     return ModelNow(
         version=str(model.info["version"]),
         trained_until=until.isoformat(),
         age_days=(now - aware).total_seconds() / 86_400.0,
+        # Only a strategy with thresholds of these names has them
+        buy_probability=getattr(plugin, "buy_probability", None),
+        sell_probability=getattr(plugin, "sell_probability", None),
     )

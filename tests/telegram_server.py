@@ -9,6 +9,7 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import sys
 import threading
 import time
 from collections import deque
@@ -56,6 +57,16 @@ class Received(NamedTuple):
     photo: bytes = b""
 
 
+class LoopbackServer(ThreadingHTTPServer):
+    """A server whose threads are joined when it is closed, and that says nothing of clients that leave."""
+
+    daemon_threads = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 class TelegramServer:
     """One bot's server. A context manager; every thread has ended when it is left.
 
@@ -87,8 +98,7 @@ class TelegramServer:
 
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"server_of": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler, bind_and_activate=False)
-        self._http.daemon_threads = False
+        self._http = LoopbackServer(("127.0.0.1", 0), handler, bind_and_activate=False)
         self._http.server_bind()
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="telegram-server")
         if not self._is_refusing:

@@ -115,12 +115,10 @@ RECORD = {
     "foreign": 0, "detail": "the detail", "remedy": "the remedy", "next_try_seconds": 1.0, "own": "15:30",
     "broker": "15:25", "next": "2026-09-25", "flat": True,
 }  # fmt: skip
-SPOKEN_BY_NOBODY = {"trading_died", "trading_silent"}
-"""The companion says the first in its own words, and logs neither."""
 
 
 def critical_titles():
-    told = [RECORD | {"event": event} for event in DAY_ALERTS if event not in SPOKEN_BY_NOBODY]
+    told = [RECORD | {"event": event} for event in DAY_ALERTS]
     told.append({name: value for name, value in RECORD.items() if name != "reason"} | {"event": "halted"})
     for record in told:
         alert = AlertRules("live").alert_of(record)
@@ -134,8 +132,7 @@ def test_the_runbook_knows_each_critical_alert():
     rows = section("Critical alerts")
     assert [title for title in titles if not rows_for(title, rows)] == []
     stale = [row[0] for row in rows if not any(rows_for(title, [row]) for title in titles)]
-    assert stale == ["the trading process has died"]
-    assert stale[0] in (ROOT / "analyzers" / "companion" / "run.py").read_text(encoding="utf-8")
+    assert stale == []
 
 
 def test_the_runbook_knows_each_check_before_the_open():

@@ -66,7 +66,7 @@ class AlertRules:
         event = str(record.get("event", ""))
         try:
             draft = self._draft_of(event, record)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ZeroDivisionError):
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError):
             draft = _as_it_stands(event, record)
         return None if draft is None else self._finished(draft, record)
 
@@ -131,7 +131,7 @@ class AlertRules:
             severity=draft.severity,
             title=f"{urgent}{self._mode.upper()}: {title}",
             text="\n".join(lines),
-            key=draft.key,
+            key=f"{str(record.get('time'))[:10]} {draft.key}",  # trade 1 of the next day is another one
             attachments=draft.attachments,
             told_on=draft.told_on,
         )

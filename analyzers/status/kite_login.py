@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, request
 from pydantic import ValidationError
-from werkzeug.exceptions import BadRequest, Forbidden, ServiceUnavailable, Unauthorized
+from werkzeug.exceptions import BadRequest, Forbidden, ServiceUnavailable
 
 from analyzers.status.board import Board
 from analyzers.status.controls import SendCommand
@@ -74,7 +74,8 @@ def make_kite_login(
     @kite.get("/login")
     def login() -> Response:
         if guard.session(request) is None:
-            raise Unauthorized("log in on the status page first, then choose its Kite login")
+            # Also who has one comes here without it, by a link in a mail: cookies stay on this site
+            return Response(status=303, headers={"Location": "/"})
         if send_command is None:
             raise Forbidden(board.read_only or "this page only shows; use that of the trading process")
         now = board.view.now

@@ -51,7 +51,7 @@ class CheckNow(_Part):
 
 
 class AccountNow(_Part):
-    """Rupees, index points and signed units; ``None`` prices where nothing is held, and for an unknown lot."""
+    """Rupees, index points, signed units; ``None`` where nothing is held, and for an unknown lot."""
 
     starting_cash: float
     cash: float
@@ -134,7 +134,7 @@ class BrokerNow(_Part):
 
 
 class ModelNow(_Part):
-    """The model in use; a buy or sell is decided from that probability on, ``None`` where that is not known."""
+    """The model in use, and the probability from which on a side is taken; ``None`` where not known."""
 
     version: str
     trained_until: str

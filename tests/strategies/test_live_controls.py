@@ -131,7 +131,7 @@ def test_flatten_without_a_pause_file_still_closes_and_says_that_it_does_not_pau
 
 def test_a_login_is_handed_on_and_its_failure_told(tmp_path, account):
     def log_in(request_token):
-        if request_token != "good":  # noqa: S105 # no secret
+        if request_token != "good":  # no secret
             raise BrokerError("Kite refuses the request token")
         return "logged in as AB1234"
 

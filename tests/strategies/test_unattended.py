@@ -171,8 +171,8 @@ def test_a_week_skips_holiday_and_weekend():
 def test_a_no_go_is_asked_again_until_it_is_a_go():
     _, runner, _, process = run(at("07:30"), go=[False, False, True])
     assert runner.did == [
-        ("15 08:45", "preflight"), ("15 09:10", "preflight"), ("15 09:12", "preflight"), ("15 09:12", "session"),
-        ("15 16:00", "post_market"),
+        ("15 08:45", "preflight"), ("15 09:10", "preflight"), ("15 09:12", "preflight"),
+        ("15 09:12", "session"), ("15 16:00", "post_market"),
     ]  # fmt: skip
     assert ("preflight", "asked again at 09:12", "no go: login") in process.shown
 

@@ -11,7 +11,7 @@ export const showMoney = ({ now, days, equity }) => {
   if (!account) {
     const last = days[0];
     big.className = "big soft"; big.textContent = NOTHING;
-    put("net-words", last ? `Nothing traded yet. Last day, ${last.day}: ${result(last.net_pnl)} in ${counted(last.trades, "trade")}` : "Nothing traded yet.");
+    find("net-words").replaceChildren("Not known yet. ", ...(last ? [`Last day, ${last.day}: `, element("span", "figure", result(last.net_pnl)), ` in ${counted(last.trades, "trade")}`] : []));
     find("money").replaceChildren();
     return;
   }
@@ -55,13 +55,17 @@ const wayEnd = (name, price, account) => isNumber(price)
 
 export const showPosition = ({ now }) => {
   const account = now?.account, body = find("position-body");
-  if (!account || !account.position) {
+  if (!account) {
+    body.replaceChildren(element("p", "big soft", NOTHING), element("p", "hint", "Not known: the trading process tells it with the session."));
+    return;
+  }
+  if (!account.position) {
     const last = now?.trades?.filter((trade) => trade.exit_time).at(-1);
     body.replaceChildren(
       element("p", "big soft", "Flat"),
-      account?.open_words ? element("p", "alarm", `Still open: ${account.open_words}`) : element("p", "hint", "Nothing is open."),
-      element("dl", "facts", ...fact("Entries today", account ? grouped(account.entries_today) : NOTHING),
-        ...fact("Last price", points(account?.last_price)),
+      account.open_words ? element("p", "alarm", `Still open: ${account.open_words}`) : element("p", "hint", "Nothing is open."),
+      element("dl", "facts", ...fact("Entries today", grouped(account.entries_today)),
+        ...fact("Last price", points(account.last_price)),
         ...(last ? fact("Last trade", `${last.side > 0 ? "long" : "short"} ${grouped(last.units)}, ${plain(last.exit_reason)} ${timeAs("minute", last.exit_time)}, ${result(last.net_pnl)}`, toneOf(last.net_pnl)) : [])));
     return;
   }
@@ -135,7 +139,7 @@ const table = (id, columns, rows, empty, foot = null) => {
   find(id).replaceChildren(...(rows.length ? [head, body] : [body]), ...(foot && rows.length ? [element("tfoot", "", foot)] : []));
 };
 
-const TRADE_COLUMNS = [["In", ""], ["Out", ""], ["Side", ""], ["Units", "n away"], ["Entry", "n"], ["Exit", "n"], ["Why", ""], ["Prob.", "n away"], ["Charges", "n away"], ["Net", "n"]];
+const TRADE_COLUMNS = [["In", ""], ["Out", ""], ["Side", ""], ["Units", "n away"], ["Entry", "n"], ["Exit", "n"], ["Why", "away"], ["Prob.", "n away"], ["Charges", "n away"], ["Net", "n"]];
 
 export const showTrades = ({ now }) => {
   const trades = [...(now?.trades ?? [])].reverse(), over = trades.filter((trade) => isNumber(trade.net_pnl));

@@ -1,6 +1,6 @@
 // Orders of a person: who may give them, what each will do, and what came of it.
-import { element, find, put, result, signed } from "./words.js";
-import { isSilent, showMode } from "./verdict.js";
+import { element, find, put, result } from "./words.js";
+import { heldWords, isSilent, showMode } from "./verdict.js";
 
 const ANSWER_MILLISECONDS = 10_000; // the server itself waits three seconds for the trading process
 const TOAST_MILLISECONDS = 8_000;
@@ -8,19 +8,14 @@ const TOAST_MILLISECONDS = 8_000;
 let session = { logged_in: false, csrf: "", controls: false };
 let status = null, link = {}, waiting = "", asked = null;
 
-const held = (now) => {
-  const account = now?.account;
-  return account?.open_words || (account?.position ? `${signed(account.position)} ${now.symbol || now.instrument}` : "");
-};
-
 const closing = (now) => {
-  const open = held(now), profit = now?.account?.unrealised;
+  const open = heldWords(now), profit = now?.account?.unrealised;
   if (!now?.account) return ["Close whatever is open: the page does not know what that is."];
   return open ? [`Close ${open} at the market.`, `At the last price that is ${result(profit)} before the charges of the exit.`] : ["Nothing is open now; what may fill meanwhile is closed too."];
 };
 
 const QUESTIONS = {
-  flatten: (now) => ({ title: `Flatten${held(now) ? `: close ${held(now)}` : ""} and pause`, words: [...closing(now), "Pause entries until you resume."], go: "Flatten and pause", isDanger: true }),
+  flatten: (now) => ({ title: `Flatten${heldWords(now) ? `: close ${heldWords(now)}` : ""} and pause`, words: [...closing(now), "Pause entries until you resume."], go: "Flatten and pause", isDanger: true }),
   kill: (now) => ({ title: "Turn the kill switch on", words: [...closing(now), "No entry, today or on any later day, until somebody lifts it. A restart does not lift it."], go: "Kill", isDanger: true }),
   lift: (now) => ({ title: "Lift the kill switch", words: [now?.kill_switch ? `It is on: ${now.kill_switch}` : "It is on.", now?.paused ? "Entries stay paused until you resume." : "Entries are allowed again at once."], go: "Lift", word: "LIFT" }),
 };
@@ -149,7 +144,8 @@ const show = () => {
   const needsLogin = now?.broker?.session === "dead" || now?.preflight?.some((check) => check.name.includes("login") && check.outcome === "no_go");
   find("login").hidden = !(can && now?.login_page && needsLogin && now.phase !== "over");
   find("access").hidden = !session.controls && !link.needsToken;
-  put("access", link.needsToken ? "Give the token" : session.logged_in ? "Lock controls" : "Unlock controls");
+  put("access", session.logged_in && !link.needsToken ? "Lock" : "Unlock");
+  find("access").title = session.logged_in ? "End this browser's session" : "The controls need the token of this page";
   if (find("confirm").open) showQuestion();
 };
 

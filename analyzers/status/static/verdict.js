@@ -1,11 +1,11 @@
 // What a trader wants to know first: one word, its colour, and why.
-import { duration, element, find, plain, put, result, timeAs, instant } from "./words.js";
+import { capital, duration, element, find, instant, plain, put, result, signed, timeAs } from "./words.js";
 
 const SILENT_SECONDS = 15;
 const TONES = { starting: "calm", trading: "good", paused: "warn", halted: "bad", closed: "calm" };
 const USUAL = {
   starting: "Getting ready.",
-  trading: "Entries are allowed, nothing stands in the way.",
+  trading: "Entries are allowed.",
   paused: "No new entries. An open position keeps its stop and target.",
   halted: "No entries until a person does something.",
   closed: "No session now.",
@@ -16,7 +16,17 @@ const MODES = {
   live: ["LIVE", "real orders, real money"],
 };
 const ICON_COLOURS = { good: "#0a7467", warn: "#c98500", bad: "#d3222b", calm: "#8a8378" };
-const ELSEWHERE = "If a position may be open, look at it in your broker's own app.";
+
+export const heldWords = (now) => {
+  const account = now?.account;
+  return account?.open_words || (account?.position ? `${signed(account.position)} ${now.symbol || now.instrument}` : "");
+};
+
+// For when nothing new is heard: what was true last, and where the truth is now
+const lastKnown = (now) => {
+  if (!now?.account) return "Look for open positions in your broker's own app.";
+  return heldWords(now) ? `It held ${heldWords(now)}: look at it in your broker's own app.` : "It held nothing then.";
+};
 
 export const isSilent = (status) => Boolean(status?.now) && status.now.phase !== "over" && status.stale_seconds > SILENT_SECONDS;
 
@@ -24,8 +34,8 @@ export const isSilent = (status) => Boolean(status?.now) && status.now.phase !==
 export const verdictOf = (status, link) => {
   if (link.needsToken) return { word: "Locked", tone: "warn", why: "The token of this page is needed to look at it.", isOld: true, reasons: [] };
   if (link.isLost) {
-    const since = status ? ` What is shown is of ${timeAs("second", link.seenAt)}.` : "";
-    return { word: "Connection lost", tone: "bad", why: `${link.words || `No answer for ${duration(link.seconds)}.`}${since} ${ELSEWHERE}`, isOld: true, reasons: [] };
+    const since = status ? ` What is shown is of ${timeAs("second", link.seenAt)}. ${lastKnown(status.now)}` : "";
+    return { word: "Connection lost", tone: "bad", why: `${link.words || `No answer for ${duration(link.seconds)}.`}${since}`, isOld: true, reasons: [] };
   }
   if (!status) return { word: "…", tone: "calm", why: "Asking the trading process …", isOld: false, reasons: [] };
   const { now, health } = status, reasons = [...health.reasons];
@@ -33,13 +43,14 @@ export const verdictOf = (status, link) => {
   if (isSilent(status)) {
     return {
       word: "Silent", tone: "bad", isOld: true,
-      why: `The trading process is silent for ${duration(status.stale_seconds)}. What is shown is of ${timeAs("second", now.market_time)}. ${ELSEWHERE}`,
+      why: `The trading process is silent for ${duration(status.stale_seconds)}. What is shown is of ${timeAs("second", now.market_time)}. ${lastKnown(now)}`,
       reasons: reasons.filter((reason) => !reason.includes("is silent for")),
     };
   }
   const known = Object.hasOwn(TONES, now.state) ? now.state : "halted";
   const over = now.phase === "over";
-  const why = over ? `The trading process has ended${now.why ? `: ${now.why}` : "."}` : now.why || USUAL[known];
+  const usual = known !== "trading" ? USUAL[known] : health.level === "red" ? "Entries are not paused, but look at this now:" : now.broker?.obstacle ? "Entries are allowed, but none can be sent now." : USUAL.trading;
+  const why = over ? `The trading process has ended${now.why ? `: ${now.why}` : "."}` : now.why || usual;
   // What the sentence already says is not said twice
   const said = [now.why, now.paused, now.kill_switch].filter((words) => words && why.includes(words));
   const left = reasons.filter((reason) => !said.some((words) => reason.includes(words)) && !(over && reason.includes("has ended")));
@@ -53,7 +64,7 @@ const showNext = (now) => {
   if (!step || now.phase === "over") { node.replaceChildren(); return; }
   const seconds = (instant(step.at) - instant(now.market_time)) / 1000;
   const isToday = timeAs("day", step.at) === timeAs("day", now.market_time);
-  node.replaceChildren("next ", element("b", "", plain(step.name)), ` ${isToday ? "" : `${timeAs("date", step.at)} `}${timeAs("minute", step.at)}`, element("br"), seconds > 0 ? `in ${duration(Math.max(seconds, 10))}` : "due");
+  node.replaceChildren("next ", element("b", "", plain(step.name)), ` ${isToday ? "" : `${timeAs("date", step.at)} `}${timeAs("minute", step.at)}`, seconds > 0 ? `, in ${duration(Math.max(seconds, 10))}` : ", due");
 };
 
 export const modeWords = (mode) => (Object.hasOwn(MODES, mode) ? MODES[mode] : [String(mode).toUpperCase(), ""]);
@@ -72,12 +83,12 @@ export const showVerdict = (status, verdict) => {
   root.className = `${tone} ${verdict.isOld ? "old" : ""}`.trim();
   put("state-word", word);
   find("state-word").parentElement.className = `badge ${verdict.badge ?? tone}`;
-  put("why", why);
+  put("why", capital(why));
   const list = find("reasons");
   if (list.dataset.reasons !== JSON.stringify(reasons)) {
     list.dataset.reasons = JSON.stringify(reasons);
     list.hidden = !reasons.length;
-    list.replaceChildren(...reasons.map((reason) => element("li", "", reason)));
+    list.replaceChildren(...reasons.map((reason) => element("li", "", capital(reason))));
   }
   const account = now?.account, today = account ? result(account.realised_today + account.unrealised) : "";
   document.title = [`${word.toUpperCase()}${verdict.isOld ? "" : ` ${today}`}`.trim(), now?.symbol || now?.instrument, "Muhurat"].filter(Boolean).join(" · ");

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -14,7 +14,7 @@ from analyzers.alerts.channel import DeliveryError
 from analyzers.alerts.deadline import Deadline
 from feeds.errors import SettingsError
 from tests.analyzers.alerts.support import alert_of
-from tests.telegram_server import WAIT
+from tests.telegram_server import WAIT, LoopbackServer
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise's own
 
@@ -40,8 +40,7 @@ class Service:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = False
+        self.http = LoopbackServer(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,))
         self.thread.start()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -13,7 +13,7 @@ from feeds.errors import SettingsError
 from feeds.log import NullLog
 from feeds.secrets import Secrets
 from tests.analyzers.alerts.support import MemoryLog, settings_of
-from tests.telegram_server import WAIT
+from tests.telegram_server import WAIT, LoopbackServer
 
 
 class Switch:
@@ -42,8 +42,7 @@ class Switch:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = False
+        self.http = LoopbackServer(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,))
         self.thread.start()
 

@@ -8,7 +8,17 @@ from typing import Any
 
 from analyzers.status.health import health_of
 from analyzers.status.now import (
-    AccountNow, BrokerNow, CheckNow, DriftNow, FeedNow, ModelNow, Now, OrderNow, RuleNow, StepNow, TradeNow,
+    AccountNow,
+    BrokerNow,
+    CheckNow,
+    DriftNow,
+    FeedNow,
+    ModelNow,
+    Now,
+    OrderNow,
+    RuleNow,
+    StepNow,
+    TradeNow,
 )  # fmt: skip
 from feeds.clock import IST
 
@@ -124,7 +134,7 @@ def rules_of(**changes: dict[str, Any]) -> list[RuleNow]:
 def plan_at(time: dt.datetime, **outcomes: str) -> list[StepNow]:
     """The day's steps as they stand at a time."""
     over = [name for name, begins in STEPS.items() if at(begins) <= time]
-    known = {name: "done" for name in over}
+    known = dict.fromkeys(over, "done")
     if over and over[-1] in ("preflight", "session", "square_off"):
         known["session" if "session" in over else "preflight"] = "now"
     return [
@@ -153,7 +163,7 @@ def checks_of(**changes: tuple[str, str, str]) -> list[CheckNow]:
 def status_of(time: str = "12:04:37", *, is_open: bool = True, stale: float = 0.4, **changes: Any) -> dict[str, Any]:
     """An answer of ``/api/status`` at a time of the day; ``changes`` are those of ``now``."""
     moment = at(time)
-    candles = candles_until(moment)
+    candles = candles_until(min(moment, at(STEPS["close"])))
     trades = trades_of(candles, is_open=is_open)
     held = next((trade for trade in trades if trade.exit_time is None), None)
     last = candles[-1][4] + 1.35 if candles else 25_010.0
@@ -310,14 +320,14 @@ def halted() -> dict[str, Any]:
 
 
 def closed() -> dict[str, Any]:
-    steps = {name: "done" for name in STEPS}
+    steps = dict.fromkeys(STEPS, "done")
     return status_of(
         "21:40:09", is_open=False, mode="paper", phase="waiting", state="closed",
         why="the session of 2026-09-24 is over; the next one is on 2026-09-25",
         plan=[*plan_at(at("21:40:09"), **steps), StepNow(name="morning", at=at("08:00") + dt.timedelta(days=1), outcome="next")],
         feed=FeedNow(state="down", reason="the session is over", tick_age_seconds=None, reconnects=1),
         rules=rules_of(trading_window={"blocks": "21:40:09 is after 15:00:00"}, exposure={"used": 0.0}),
-    ) | {"candles": candles_until(at("15:40")), "latency": {"decisions": 3, "p50_ms": 21.0, "p99_ms": 44.1, "last_ms": 20.2}}  # fmt: skip
+    )  # fmt: skip
 
 
 def silent() -> dict[str, Any]:

@@ -69,7 +69,7 @@ class PageServer:
 class _Handler(BaseHTTPRequestHandler):
     page: PageServer
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the base class names it
+    def log_message(self, format: str, *args: object) -> None:  # the base class names it
         pass
 
     def do_GET(self) -> None:
