@@ -1,4 +1,4 @@
-"""Tell about runs: ``python -m analyzers report``, ``parity`` and ``status``."""
+"""Tell about runs: ``python -m analyzers report``, ``parity``, ``status`` and ``alerts``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from analyzers.parity.command import add_parity_parser, check_arguments
 from analyzers.status.command import add_status_parser
 from feeds.command_line import run_command
 from feeds.errors import DataError, SettingsError
+from feeds.log import NullLog
 from feeds.show import print_line, print_table
 
 if TYPE_CHECKING:
@@ -140,6 +141,30 @@ def show_status(given: argparse.Namespace) -> int:
     return 0
 
 
+class _Remedies(NullLog):
+    """Shows what a person can do about a channel that fails."""
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """Show a remedy."""
+        if fields.get("remedy"):
+            sys.stderr.write(f"{event.replace('_', ' ')}: {fields['remedy']}\n")
+
+
+def try_channels(given: argparse.Namespace) -> int:
+    """Send a test alert on every channel, print what became of it; return 1 when one does not work."""
+    from analyzers.alerts.trial import try_alerts
+    from feeds.secrets import load_secrets
+    from strategies.settings import load_settings
+
+    results = try_alerts(load_settings(given.settings, given.overrides).alerts, load_secrets(), _Remedies())
+    for channel in results:
+        outcome = (
+            "sent" if channel.sent else channel.last_error or "not sent: it is switched off, or too slow"
+        )
+        print_line(f"{channel.name}: {outcome}")
+    return 0 if all(channel.sent for channel in results) else 1
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m analyzers", description="Tell about runs.")
@@ -148,6 +173,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder that a run wrote")
     add_parity_parser(commands)
     add_status_parser(commands)
+    alerts = commands.add_parser("alerts", help="send a test alert on every channel that is set up")
+    alerts.add_argument("--settings", type=Path, metavar="FILE", help="settings file (default: none)")
+    alerts.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides",
+        help="one setting, on top of the file; may be given again",
+    )  # fmt: skip
     commands.add_parser("companion", help="started by run_live.py: status page and alerts beside it")
     given = parser.parse_args(arguments)
 
@@ -157,6 +188,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return compare_day(given) if given.run else calibrate_days(given)
         if given.command == "status":
             return show_status(given)
+        if given.command == "alerts":
+            return try_channels(given)
         if given.command == "companion":
             from analyzers.companion.run import run_companion
 

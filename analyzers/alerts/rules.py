@@ -131,7 +131,7 @@ class AlertRules:
             severity=draft.severity,
             title=f"{urgent}{self._mode.upper()}: {title}",
             text="\n".join(lines),
-            key=f"{str(record.get('time'))[:10]} {draft.key}",  # trade 1 of the next day is another one
+            key=f"{str(record.get('time') or '')[:10]} {draft.key}",  # trade 1 of the next day is another one
             attachments=draft.attachments,
             told_on=draft.told_on,
         )

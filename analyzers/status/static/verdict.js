@@ -34,7 +34,7 @@ export const isSilent = (status) => Boolean(status?.now) && status.now.phase !==
 export const verdictOf = (status, link) => {
   if (link.needsToken) return { word: "Locked", tone: "warn", why: "The token of this page is needed to look at it.", isOld: true, reasons: [] };
   if (link.isLost) {
-    const since = status ? ` What is shown is of ${timeAs("second", link.seenAt)}. ${lastKnown(status.now)}` : "";
+    const since = status ? ` What is shown is of ${timeAs("second", status.now?.market_time ?? link.seenAt)}. ${lastKnown(status.now)}` : "";
     return { word: "Connection lost", tone: "bad", why: `${link.words || `No answer for ${duration(link.seconds)}.`}${since}`, isOld: true, reasons: [] };
   }
   if (!status) return { word: "…", tone: "calm", why: "Asking the trading process …", isOld: false, reasons: [] };
@@ -102,11 +102,15 @@ export const showVerdict = (status, verdict) => {
     lastHeard = heard;
     put(tone === "bad" ? "alarm" : "heard", `${word}. ${why} ${reasons.join(". ")}`);
   }
-  if (!now) return;
+  find("mode").hidden = find("synthetic").hidden = !now;
+  showNext(now);
+  if (!now) {
+    put("clock", "--:--:--"); put("date", ""); put("what", "");
+    return;
+  }
   put("clock", timeAs("second", now.market_time));
   put("date", timeAs("date", now.market_time));
   put("what", `${now.symbol || now.instrument} · ${now.strategy}`);
   showMode(find("mode"), now.mode);
   find("synthetic").hidden = !now.is_synthetic;
-  showNext(now);
 };

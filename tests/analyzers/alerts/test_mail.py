@@ -278,7 +278,8 @@ def test_a_server_that_speaks_something_else_is_tried_again():
     assert not caught.value.is_final
 
 
-def test_a_server_that_forgets_to_say_goodbye_has_the_mail():
+@pytest.mark.parametrize("goodbye", [b"", b"500 what?\r\n"])
+def test_a_server_that_says_no_goodbye_has_the_mail(goodbye):
     lines = []
 
     def serve(connection, over):
@@ -292,6 +293,7 @@ def test_a_server_that_forgets_to_say_goodbye_has_the_mail():
             pass
         connection.sendall(b"250 taken\r\n")
         lines.append(reader.readline())
+        connection.sendall(goodbye)
         over.wait(WAIT)
         reader.close()
 
