@@ -17,7 +17,7 @@ from urllib.parse import quote
 from feeds.errors import BrokerError, SettingsError
 from feeds.suggest import did_you_mean
 
-__all__ = ["MASK", "SECRETS_FILE", "Secrets", "load_secrets", "mask_patterns"]
+__all__ = ["MASK", "SECRETS_FILE", "Secrets", "load_secrets", "mask_patterns", "without_secrets"]
 
 MASK = "***"
 SECRETS_FILE = "secrets.env"
@@ -143,7 +143,12 @@ def load_secrets(folder: Path = Path(), environment: Mapping[str, str] | None = 
     return Secrets(values)
 
 
-def _known() -> Iterable[str]:
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what :func:`load_secrets` would read, for a process that needs less."""
+    return {name: value for name, value in environment.items() if name not in _known()}
+
+
+def _known() -> frozenset[str]:
     return _SECRET | _NO_SECRET
 
 

@@ -6,25 +6,34 @@ hold trading up. When it dies it is started anew; when the trading process dies,
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from feeds.log import Log
+from feeds.secrets import without_secrets
 from strategies.live_controls import Command, Outcome
 
 __all__ = ["CompanionProcess"]
 
 _ROOT = Path(__file__).resolve().parents[1]
 _END_SECONDS = 20.0
+_END = "end"
+"""Without that word the end of our pipe means to the companion that we have died."""
+
 _EVENTS = ("alerts_off", "no_status_page")
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60.0
+_LIVED_SECONDS = 60.0
+"""One that dies sooner is started anew ever more rarely: each start takes a second of a processor."""
 
 
 class CompanionProcess:
@@ -63,7 +72,7 @@ class CompanionProcess:
         with self._lock:
             process = self._process
         if process is not None:
-            _say_end(process)
+            _say(process, _END)
             try:
                 process.wait(_END_SECONDS)
             except subprocess.TimeoutExpired:
@@ -73,50 +82,53 @@ class CompanionProcess:
     # -- the thread ------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        pause = _FIRST_PAUSE_SECONDS
+        pause = _FIRST_PAUSE_SECONDS / 2.0
         while not self._over.is_set():
-            code, heard = self._live_once()
+            begun = time.monotonic()
+            code = self._live_once()
             if self._over.is_set():
                 return
-            pause = _FIRST_PAUSE_SECONDS if heard else min(_LONGEST_PAUSE_SECONDS, 2 * pause)
+            has_lived = time.monotonic() - begun >= _LIVED_SECONDS
+            pause = _FIRST_PAUSE_SECONDS if has_lived else min(_LONGEST_PAUSE_SECONDS, 2.0 * pause)
             self._log.error("companion_died", code=code, next_try_seconds=pause)
             self._over.wait(pause)
 
-    def _live_once(self) -> tuple[int, bool]:
-        """Start it and listen until it ends; return its exit code and whether it said anything."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "analyzers", "companion"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=_ROOT,
-            start_new_session=True,  # Ctrl-C is for us: the companion has to tell what comes of it
-        )
+    def _live_once(self) -> int | None:
+        """Start it and listen until it ends; return its exit code, None where it could not be started."""
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "analyzers", "companion"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                cwd=_ROOT,
+                env=without_secrets(os.environ),  # it serves a page, and needs none that can trade
+                start_new_session=True,  # Ctrl-C is for us: the companion has to tell what comes of it
+            )
+        except OSError:  # no memory, or no process left
+            return None
         with self._lock:
             self._process = process
-        heard = False
-        with process:
-            try:
-                if process.stdin is not None:
-                    process.stdin.write(f"{self._first_line}\n")
-                    process.stdin.flush()
-            except OSError:  # it has died already; its exit code tells
-                pass
+        try:
+            _say(process, self._first_line)
             if self._over.is_set():
-                _say_end(process)
+                _say(process, _END)
             for line in process.stdout or ():
-                heard = self._take(line) or heard
-        return process.returncode, heard
+                self._take(line)
+        finally:
+            _close(process)
+        return process.returncode
 
-    def _take(self, line: str) -> bool:
-        """Take a line of the companion's; return whether it was one of its own."""
+    def _take(self, line: str) -> None:
+        """Take a line of the companion's."""
         try:
             told = json.loads(line)
         except ValueError:
             told = None
         if not isinstance(told, dict):
             self._log.warning("companion_unreadable", line=line[:200])
-            return False
+            return
         if "command" in told:
             if told["command"] == "login":  # it asks the broker, and a flatten must not wait behind it
                 threading.Thread(target=self._do, args=(told,), name="login", daemon=True).start()
@@ -126,7 +138,6 @@ class CompanionProcess:
             self._log.info("status_page", url=told.get("url"), token_file=told.get("token_file"))
         elif told.get("event") in _EVENTS:
             self._log.warning(str(told["event"]), error=str(told.get("error", "")))
-        return True
 
     def _do(self, told: Mapping[str, Any]) -> None:
         command = Command(
@@ -147,11 +158,18 @@ class CompanionProcess:
         )
 
 
-def _say_end(process: subprocess.Popen[str]) -> None:
-    """Tell the companion that the end is in order; without that it takes us for dead."""
-    try:
-        if process.stdin is not None and not process.stdin.closed:
-            process.stdin.write("end\n")
+def _say(process: subprocess.Popen[str], line: str) -> None:
+    """Tell the companion something; one that has ended by itself hears nothing, and its exit code tells."""
+    with contextlib.suppress(OSError, ValueError):
+        if process.stdin is not None:
+            process.stdin.write(f"{line}\n")
             process.stdin.flush()
-    except (OSError, ValueError):  # it has ended by itself
-        return
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    """Close the pipes, which flushes what a dead companion did not take, and wait for its end."""
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+    process.wait()

@@ -178,7 +178,7 @@ class DemoExchange:
         return replace(
             request,
             settings=request.settings.model_copy(update={"broker": broker}),
-            secrets=Secrets(credentials),
+            secrets=Secrets(credentials | request.secrets.chosen(["STATUS_TOKEN"])),
         )
 
     # -- the model -------------------------------------------------------------------------------

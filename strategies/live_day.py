@@ -175,7 +175,8 @@ class LiveDay:
         left = account.open_position
         account.leave(detail)
         self._wake()
-        return left
+        # Without the orders that protect it: those are cancelled with it
+        return ", ".join(one.partition(":")[0] for one in left.split("; ") if one)
 
     def _wake(self) -> None:
         if self._bars is not None:

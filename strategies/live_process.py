@@ -21,6 +21,7 @@ from brokers.kite.login import exchange
 from brokers.kite.session import token_file
 from brokers.kite.token_store import save_token
 from feeds.clock import Clock, SteadyClock, WallClock
+from feeds.errors import HaltedError
 from feeds.log import Log
 from feeds.system_watchdog import SystemWatchdog
 from feeds.version import __version__
@@ -146,6 +147,8 @@ class LiveProcess:
     ) -> None:
         self._watchdog.stopping()
         self.detach()
+        if isinstance(error, Exception) and not isinstance(error, HaltedError):  # a halt was told as it came
+            self._log.error("ended_by_error", error=f"{type(error).__name__}: {error}")
         self.show("over", f"ended by {kind.__name__}" if kind else "ended in order")
         try:
             self._stack.close()

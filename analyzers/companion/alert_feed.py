@@ -42,7 +42,8 @@ class AlertFeed:
     Notes
     -----
     How far the logs were read is kept in ``alerts.json``, so that a restart tells nothing twice and leaves
-    nothing out that was logged meanwhile.
+    nothing out that was logged meanwhile. What was told before is heard again without being told: an exit is
+    told with the words of its entry.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class AlertFeed:
         self._kept = self._kept_positions()
         self._tails: dict[str, LogTail] = {}
         self._is_unwritable = False
+        self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alert-feed", daemon=True)
 
@@ -71,28 +73,34 @@ class AlertFeed:
         self.look()
 
     def hear(self, record: Mapping[str, Any]) -> None:
-        """Hand in what a record is worth."""
+        """Hand in what a record is worth, behind what the logs tell until now; any thread."""
+        self.look()
+        with self._lock:
+            self._hear(record)
+
+    def look(self) -> None:
+        """Read what is new, and hand in what is worth it; any thread."""
+        with self._lock:
+            news = [record for tail in self._followed() for record in _read(tail)]
+            for record in sorted(news, key=_time_of):
+                self._hear(record)
+            self._look_at_the_process()
+            due = self._rules.due()
+            if due is not None:
+                self._desk.put(due)
+            if news:
+                self._keep()
+
+    def _hear(self, record: Mapping[str, Any]) -> None:
         alert = self._rules.alert_of(record)
         if alert is not None:
             self._desk.put(alert)
-
-    def look(self) -> None:
-        """Read what is new, and hand in what is worth it."""
-        news = [record for tail in self._followed() for record in _read(tail)]
-        for record in sorted(news, key=_time_of):
-            self.hear(record)
-        self._look_at_the_process()
-        due = self._rules.due()
-        if due is not None:
-            self._desk.put(due)
-        if news:
-            self._keep()
 
     def _look_at_the_process(self) -> None:
         """Tell once when the process that should write the logs does not."""
         outage = self._outage()
         if outage and not self._is_outage_told:
-            self.hear({
+            self._hear({
                 "event": "trading_silent",
                 "level": "error",
                 "words": outage,
@@ -116,9 +124,19 @@ class AlertFeed:
         names = [str(path) for path in paths]
         for name in names:
             if name not in self._tails:
-                self._tails[name] = LogTail(Path(name), self._kept.get(name))
+                self._tails[name] = self._tail(Path(name), self._kept.get(name))
         self._tails = {name: self._tails[name] for name in names}
         return list(self._tails.values())
+
+    def _tail(self, path: Path, position: Mapping[str, Any] | None) -> LogTail:
+        """Return a tail that goes on at a position; of a day the rules hear what was before it."""
+        tail = LogTail(path, position)
+        if position is not None and path.name == LIVE_LOG:
+            told = _read(LogTail(path))
+            news = _read(LogTail(path, position))
+            for record in told[: told.index(news[0])] if news and news[0] in told else told:
+                self._rules.alert_of(record)
+        return tail
 
     def _kept_positions(self) -> dict[str, dict[str, Any]]:
         """Return how far each log was read; nothing where that is not known, and then all is new."""

@@ -28,6 +28,7 @@ class Parent:
         self._hears = hears
         self._says = says
         self._lock = threading.Lock()
+        self._told: set[str] = set()
 
     def write_line(self, line: str) -> None:
         """Write a line, from any thread. Raises OSError when nobody reads any more."""
@@ -36,9 +37,13 @@ class Parent:
             self._hears.flush()
 
     def tell(self, event: str, **fields: str) -> None:
-        """Have it log an event of ours, so that its user sees it; nobody has to be there."""
+        """Have it log an event of ours, once, so that its user sees it; nobody has to be there."""
+        line = json.dumps({"event": event, **fields})
+        if line in self._told:
+            return
+        self._told.add(line)
         with contextlib.suppress(OSError):
-            self.write_line(json.dumps({"event": event, **fields}))
+            self.write_line(line)
 
     def wait_for_the_end(self) -> End:
         """Return how it ends: it says so, or it dies without a word and the pipe breaks."""

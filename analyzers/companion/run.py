@@ -7,7 +7,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import IO, Any
 
-from analyzers.alerts.desk import AlertDesk, make_alert_desk
+from analyzers.alerts.channel import Channel
+from analyzers.alerts.channels import make_channels
+from analyzers.alerts.desk import AlertDesk
 from analyzers.alerts.heartbeat import make_heartbeat
 from analyzers.alerts.rules import AlertRules
 from analyzers.alerts.telegram_commands import make_telegram_commands
@@ -30,6 +32,10 @@ __all__ = ["run_companion"]
 _NICE = 10
 _FLUSH_SECONDS = 15.0
 _LOG_FILE = "companion.log"
+_CHANNEL_SECRETS = (
+    ("TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID"), ("SMTP_URL", "ALERT_EMAIL_TO"), ("APPRISE_URLS",),
+)  # fmt: skip
+"""By kind of channel: what is wrong with one does not silence the others."""
 
 
 def run_companion(says: IO[str], hears: IO[str]) -> int:
@@ -75,18 +81,26 @@ def run_companion(says: IO[str], hears: IO[str]) -> int:
         _serve(configuration, secrets, board, send, parent, stack)
         if parent.wait_for_the_end() == "died":
             log.error("trading_process_died")
-            feed.look()
             feed.hear(_death(board))
     return 0
 
 
 def _open_desk(configuration: Configuration, secrets: Secrets, parent: Parent, log: LiveLog) -> AlertDesk:
-    """Return the desk; where a secret of a channel is wrong, one without channels, and say so."""
-    try:
-        return make_alert_desk(configuration.alerts, secrets, log)
-    except MuhuratError as error:
-        parent.tell("alerts_off", error=str(error))
-        return AlertDesk((), configuration.alerts, secrets, log)
+    """Return a desk with the channels whose secrets are right, started; say of the others what is wrong."""
+    channels: list[Channel] = []
+    for names in _CHANNEL_SECRETS:
+        given = secrets.chosen(names)
+        if not given:
+            continue
+        own = Secrets(given)
+        try:
+            channels += make_channels(configuration.alerts, own, log)
+        except MuhuratError as error:
+            parent.tell("alerts_off", error=str(error))
+        secrets.adopt(own)  # it has learnt what is secret within addresses
+    desk = AlertDesk(channels, configuration.alerts, secrets, log)
+    desk.start()
+    return desk
 
 
 def _listen(
@@ -149,8 +163,11 @@ def _outage(board: Board) -> str:
     return "" if view.now is None or view.now.phase == "over" else view.outage
 
 
-def _public_url(configuration: Configuration) -> str:
+def _public_url(configuration: Configuration) -> str | None:
+    """Return how the user reaches the page, for a link; None where there is none, or none that lasts."""
     settings = configuration.status
+    if not settings.enabled or not (settings.public_url or settings.port):
+        return None
     return settings.public_url or f"http://127.0.0.1:{settings.port}"
 
 

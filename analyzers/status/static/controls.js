@@ -142,7 +142,9 @@ const show = () => {
   set("kill", now?.kill_switch ? "lift" : "kill", now?.kill_switch ? "Lift kill switch" : "Kill switch");
   find("kill").classList.toggle("danger", !now?.kill_switch);
   const needsLogin = now?.broker?.session === "dead" || now?.preflight?.some((check) => check.name.includes("login") && check.outcome === "no_go");
-  find("login").hidden = !(can && now?.login_page && needsLogin && now.phase !== "over");
+// Before the session nobody has asked the broker yet: the login is offered, but not urged
+  find("login").hidden = !(can && now?.login_page && now.phase !== "over" && (needsLogin || now.broker?.session !== "alive"));
+  find("login").classList.toggle("urgent", Boolean(needsLogin));
   find("access").hidden = !session.controls && !link.needsToken;
   put("access", session.logged_in && !link.needsToken ? "Lock" : "Unlock");
   find("access").title = session.logged_in ? "End this browser's session" : "The controls need the token of this page";

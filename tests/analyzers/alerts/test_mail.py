@@ -298,7 +298,7 @@ def test_a_server_that_says_no_goodbye_has_the_mail(goodbye):
         reader.close()
 
     with raw_server(serve) as port:
-        deliver(channel_to(port), alert_of("x"), seconds=0.5)
+        deliver(channel_to(port), alert_of("x"), seconds=1.5)
     assert lines[-1] == b"QUIT\r\n"
 
 

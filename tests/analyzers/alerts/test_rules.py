@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analyzers.alerts.day_alerts import DAY_ALERTS
@@ -439,7 +439,7 @@ EVENTS = (
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(st.sampled_from(EVENTS), st.dictionaries(st.sampled_from(FIELDS), ANYTHING)), max_size=8

@@ -1,4 +1,4 @@
-"""A small server for tests of the page: its files, a given state, and controls that keep what they are sent."""
+"""A small server for tests of the page: its files, a given state, and controls that keep what is sent."""
 
 from __future__ import annotations
 

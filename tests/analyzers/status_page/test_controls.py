@@ -3,12 +3,9 @@
 import pytest
 
 from tests.analyzers.status_page import examples
-from tests.analyzers.status_page.conftest import CHROMIUM
+from tests.analyzers.status_page.browsing import IN_A_BROWSER
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-]
+pytestmark = IN_A_BROWSER
 
 
 def unlocked(server):

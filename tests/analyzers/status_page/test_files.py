@@ -1,4 +1,4 @@
-"""The files of the page as they lie there: nothing inline, nothing from outside, nothing of a text as HTML."""
+"""The files of the page as they lie there: nothing inline, nothing from outside, no text made HTML."""
 
 import re
 
