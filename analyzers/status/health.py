@@ -137,7 +137,8 @@ def _judge_market(now: Now, red: list[str], attention: list[str]) -> None:
 
 
 def _judge_day(now: Now, red: list[str], attention: list[str]) -> None:
-    for check in now.preflight:
+    # Once the day is on its way, a caution of the morning is no news
+    for check in now.preflight if now.phase == "preflight" else ():
         if check.outcome != "go":
             remedy = f"; {check.remedy}" if check.remedy else ""
             words = f"preflight, {check.name.replace('_', ' ')}: {check.words}{remedy}"
@@ -148,7 +149,7 @@ def _judge_day(now: Now, red: list[str], attention: list[str]) -> None:
             red.append(f"{name} has failed")
         elif step.outcome == "missed":
             attention.append(f"{name} of {_clock(step.at)} was missed")
-    if now.drift is not None and now.drift.level in ("warning", "alarm"):
+    if now.drift is not None and now.drift.level == "alarm":
         attention.append(f"drift: {now.drift.words}")
 
 

@@ -24,7 +24,7 @@ _IDLE_SECONDS = 20
 _LONGEST_HEADER_BYTES = 16_384
 _BACKLOG = 256
 _LOOK_SECONDS = 0.25
-_TURN_SECONDS = 1.0
+_TURN_SECONDS = 0.2
 
 
 class StatusServer:
@@ -93,12 +93,10 @@ class StatusServer:
 
     def stop(self) -> None:
         """Close every connection, and wait for the threads."""
-        if self._server is None or not self._thread.is_alive():
-            self._over.set()
-            return
-        # Said within the loop: from outside it might end, and its descriptors with it, before it is woken
-        self._server.trigger.pull_trigger(self._over.set)
-        self._thread.join()
+        # The loop looks within a moment; to wake it from outside would race with the end of its descriptors
+        self._over.set()
+        if self._server is not None and self._thread.is_alive():
+            self._thread.join()
 
     def __enter__(self) -> Self:
         self.start()
@@ -140,5 +138,7 @@ class StatusServer:
                     if channel.will_close:
                         channel.handle_close()
         finally:
-            wasyncore.close_all(self._sockets)
             server.task_dispatcher.shutdown()
+            for channel in [*server.active_channels.values()]:
+                channel.handle_close()  # also what it has kept in files for a slow reader
+            wasyncore.close_all(self._sockets)

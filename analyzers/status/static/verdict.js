@@ -19,7 +19,9 @@ const ICON_COLOURS = { good: "#0a7467", warn: "#c98500", bad: "#d3222b", calm: "
 
 export const heldWords = (now) => {
   const account = now?.account;
-  return account?.open_words || (account?.position ? `${signed(account.position)} ${now.symbol || now.instrument}` : "");
+  // Without the orders that protect it
+  const held = account?.open_words?.split("; ").map((one) => one.split(":")[0]).join(", ");
+  return held || (account?.position ? `${signed(account.position)} ${now.symbol || now.instrument}` : "");
 };
 
 // For when nothing new is heard: what was true last, and where the truth is now

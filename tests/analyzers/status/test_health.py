@@ -17,6 +17,10 @@ def broker(**changes):
     return BrokerNow(**({"session": "alive", "obstacle": "", "unresolved": 0} | changes))
 
 
+NO_GO = CheckNow(name="margin", outcome="no_go", words="short", remedy="pay in")
+CAUTION = CheckNow(name="data_store", outcome="warning", words="old")
+
+
 @pytest.mark.parametrize(
     ("changes", "stale_seconds", "words"),
     [
@@ -69,14 +73,14 @@ def test_an_outage_names_what_cannot_be_read():
         ({"feed": feed(tick_age_seconds=30.0)}, "ok", None),
         ({"feed": feed(tick_age_seconds=30.5)}, "attention", "no tick for 30 s"),
         ({"feed": feed(tick_age_seconds=None)}, "ok", None),
-        ({"preflight": [CheckNow(name="margin", outcome="no_go", words="short", remedy="pay in")]}, "red",
-         "preflight, margin: short; pay in"),
-        ({"preflight": [CheckNow(name="data_store", outcome="warning", words="old")]}, "attention",
-         "preflight, data store: old"),
+        ({"phase": "preflight", "preflight": [NO_GO]}, "red", "preflight, margin: short; pay in"),
+        ({"phase": "preflight", "preflight": [CAUTION]}, "attention", "preflight, data store: old"),
+        ({"phase": "session", "preflight": [CAUTION]}, "ok", None),
         ({"plan": [StepNow(name="post_market", at=NOON, outcome="failed")]}, "red", "post market has failed"),
         ({"plan": [StepNow(name="preflight", at=NOON, outcome="missed")]}, "attention",
          "preflight of 12:00 was missed"),
         ({"drift": DriftNow(day=NOON.date(), level="alarm", words="rsi")}, "attention", "drift: rsi"),
+        ({"drift": DriftNow(day=NOON.date(), level="warning", words="rsi")}, "ok", None),
         ({"drift": DriftNow(day=NOON.date(), level="unknown", words="few rows")}, "ok", None),
     ],
 )  # fmt: skip
