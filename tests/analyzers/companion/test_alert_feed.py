@@ -12,7 +12,6 @@ from tests.analyzers.companion.running import TradingProcess
 from tests.analyzers.status.examples import log, record
 
 
-
 class Desk:
     """Keeps what is handed in."""
 

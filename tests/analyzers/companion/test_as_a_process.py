@@ -209,7 +209,9 @@ def test_a_first_line_that_is_none_is_refused_without_being_quoted():
 
 def test_what_a_process_wrote_before_this_version_is_no_reason_to_die(tmp_path, telegram):
     (tmp_path / "now.json").write_text('{"phase": "dreaming"}')
-    (tmp_path / "watch.log").write_bytes(b'{"event": "trip_clo\xff\xfe\n[1, 2]\nnull\n{"event": "trip_closed"}\n')
+    (tmp_path / "watch.log").write_bytes(
+        b'{"event": "trip_clo\xff\xfe\n[1, 2]\nnull\n{"event": "trip_closed"}\n'
+    )
     (tmp_path / "alerts.json").write_text('{"watch.log": [1], "x": 3')
     with companion(tmp_path, telegram=telegram) as child:
         assert requests.get(f"{page_of(child)}/healthz", timeout=WAIT).status_code == 503
@@ -240,7 +242,15 @@ def test_no_secret_is_in_arguments_environment_logs_pages_or_the_chat(tmp_path, 
         seen = [process.joinpath(name).read_text(errors="replace") for name in ("cmdline", "environ")]
         answers = [
             requests.get(f"{page}{path}", timeout=WAIT)
-            for path in ("/", "/api/status", "/metrics", "/healthz", "/api/session", "/kite/login", "/nowhere")
+            for path in (
+                "/",
+                "/api/status",
+                "/metrics",
+                "/healthz",
+                "/api/session",
+                "/kite/login",
+                "/nowhere",
+            )
         ]
         seen += [f"{answer.headers}{answer.text}" for answer in answers]
         child.process.kill()  # in order, it would try to reach the mail server for a while
