@@ -59,7 +59,7 @@ def test_every_moment_is_shown_whole_and_legible(visit, width, scheme):
         ("trading", "trading", "TRADING +₹1,469 · NIFTY26SEPFUT · Muhurat", "good"),
         ("paused", "paused", "PAUSED +₹2,686 · NIFTY26SEPFUT · Muhurat", "warn"),
         ("halted", "halted", "HALTED +₹2,686 · NIFTY26SEPFUT · Muhurat", "bad"),
-        ("closed", "closed", "CLOSED +₹2,686 · NIFTY26SEPFUT · Muhurat", "good"),
+        ("closed", "closed", "CLOSED +₹2,686 · NIFTY26SEPFUT · Muhurat", "calm"),
         ("silent", "Silent", "SILENT · NIFTY26SEPFUT · Muhurat", "bad old"),
         ("first_minute", "trading", "TRADING ₹0 · NIFTY26SEPFUT · Muhurat", "good"),
         ("no_go", "starting", "STARTING · NIFTY26SEPFUT · Muhurat", "bad"),
