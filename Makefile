@@ -27,6 +27,7 @@ lint: setup
 bench: setup
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.live
+	$(BIN)/python -m benchmarks.status_load
 
 # Exact versions for every supported Python and platform, with hashes; the second file leaves out what only tests
 # need, and is what the container image is made of.

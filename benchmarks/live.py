@@ -13,8 +13,9 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -128,8 +129,12 @@ def run_against_exchange(
     minutes: int,
     model: str | None = None,
     partial_fills: float = 0.0,
+    secrets: Mapping[str, str] = MappingProxyType({}),
 ) -> LiveRun:
-    """Trade the first minutes of a day as ``--mode live`` does; the exchange has a process of its own."""
+    """Trade the first minutes of a day as ``--mode live`` does; the exchange has a process of its own.
+
+    ``secrets`` are those of alert channels.
+    """
     ticks = ["--ticks", str(TICKS)] if TICKS.is_file() else []
     exchange = subprocess.Popen(
         [
@@ -144,12 +149,13 @@ def run_against_exchange(
             update={"api_root": told["api_root"], "ticker_root": told["ticker_root"]}
         )
         broker = settings.broker.model_copy(update={"kite": kite})
+        of_kite = {"KITE_API_KEY": told["api_key"], "KITE_ACCESS_TOKEN": told["access_token"]}
         run_live(
             LiveRequest(
                 settings=settings.model_copy(update={"broker": broker}),
                 mode="live", clock="feed", confirmed=True, quiet=True, model=model, out_dir=folder,
                 day=dt.date.fromisoformat(told["day"]),
-                secrets=Secrets({"KITE_API_KEY": told["api_key"], "KITE_ACCESS_TOKEN": told["access_token"]}),
+                secrets=Secrets({**secrets, **of_kite}),
             )
         )  # fmt: skip
         seen = json.loads(exchange.communicate()[0])

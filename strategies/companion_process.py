@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -58,6 +59,8 @@ class CompanionProcess:
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
+        self._commands = ThreadPoolExecutor(1, "command")
+        self._logins = ThreadPoolExecutor(1, "login")
         self._thread = threading.Thread(target=self._run, name="companion", daemon=True)
 
     def __enter__(self) -> Self:
@@ -78,6 +81,8 @@ class CompanionProcess:
             except subprocess.TimeoutExpired:
                 process.kill()
         self._thread.join()
+        for pool in (self._commands, self._logins):
+            pool.shutdown()
 
     # -- the thread ------------------------------------------------------------------------------
 
@@ -130,14 +135,27 @@ class CompanionProcess:
             self._log.warning("companion_unreadable", line=line[:200])
             return
         if "command" in told:
-            if told["command"] == "login":  # it asks the broker, and a flatten must not wait behind it
-                threading.Thread(target=self._do, args=(told,), name="login", daemon=True).start()
-            else:
-                self._do(told)
+            # A login asks the broker, and a flatten must not wait behind it
+            pool = self._logins if told["command"] == "login" else self._commands
+            pool.submit(self._do, told).add_done_callback(lambda done: self._tell_failure(told, done))
         elif told.get("event") == "status_page":
             self._log.info("status_page", url=told.get("url"), token_file=told.get("token_file"))
         elif told.get("event") in _EVENTS:
             self._log.warning(str(told["event"]), error=str(told.get("error", "")))
+
+    def _tell_failure(self, told: Mapping[str, Any], done: Future[None]) -> None:
+        """Tell of a command that ended in a bug; the next one is heard all the same."""
+        error = None if done.cancelled() else done.exception()
+        if error is not None:
+            words = f"this is a bug: {type(error).__name__}: {error}; look at position and entries"
+            self._log.error(
+                "control",
+                id=str(told.get("id", "")),
+                command=str(told["command"])[:40],
+                by=str(told.get("by", "")),
+                outcome="refused",
+                words=words,
+            )
 
     def _do(self, told: Mapping[str, Any]) -> None:
         command = Command(

@@ -157,9 +157,7 @@ def _make_clock(request: LiveRequest, calendar: TradingCalendar) -> Clock:
     return clock
 
 
-def _show_marks(
-    process: LiveProcess, calendar: TradingCalendar, clock: Clock, request: LiveRequest
-) -> None:
+def _show_marks(process: LiveProcess, calendar: TradingCalendar, clock: Clock, request: LiveRequest) -> None:
     """Show when the day is squared off and closes; a replay that does not know its day has no plan."""
     if request.clock == "feed" and request.day is None:
         return

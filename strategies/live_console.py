@@ -13,6 +13,9 @@ __all__ = ["Console", "make_console"]
 _LOUD = {"warning": "WARNING ", "error": "ERROR   "}
 _MARGIN = " " * 8
 
+_LAST_LINE = "ended_by_error"
+"""What ends the program is its last line on a terminal, told by who prints that."""
+
 
 class Console:
     """Shows records of :class:`feeds.live_log.LiveLog`; a terminal that goes away does not end the day.
@@ -54,7 +57,7 @@ class Console:
     def line(self, record: Fields) -> str | None:
         """Return what is shown of a record, None for nothing."""
         level = record["level"]
-        if self._is_quiet and level != "error":
+        if record["event"] == _LAST_LINE or (self._is_quiet and level != "error"):
             return None
         if level not in _LOUD and not has_sentence(record):
             return None

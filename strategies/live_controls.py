@@ -117,11 +117,13 @@ class Controls:
 
     def _flatten(self, command: Command) -> Outcome:
         """Pause first, so that nothing is entered behind the exit; leave whether or not that succeeds."""
+        did = ""
         try:
             paused = self._pause(command)
         except BrokerError as error:
             paused = Outcome("refused", str(error))
-        did = self._close_all(command)
+        finally:  # whatever has gone wrong
+            did = self._close_all(command)
         if paused.outcome == "refused":
             return Outcome("done", f"{did}; entries are NOT paused: {paused.words}")
         return Outcome("done", f"{did}; entries are paused until you resume")
@@ -130,12 +132,15 @@ class Controls:
         """Forbid entries first, then leave; the position is closed even where the file cannot be written."""
         if self._kill_switch is None:
             return _off("risk.kill_switch_file")
+        did = ""
         try:
             self._turn_on(self._kill_switch, command, "kill switch")
             stays = "kill switch on; no entry until it is lifted, also after a restart"
         except BrokerError as error:
             stays = f"the kill switch is NOT on, stop the program: {error}"
-        return Outcome("done", f"{stays}; {self._close_all(command)}")
+        finally:  # whatever has gone wrong
+            did = self._close_all(command)
+        return Outcome("done", f"{stays}; {did}")
 
     def _lift(self, command: Command) -> Outcome:
         if self._kill_switch is None:
@@ -166,7 +171,8 @@ class Controls:
 
 
 def _signed(command: Command) -> str:
-    reason = " ".join(command.reason.split())[:_LONGEST_REASON]
+    printable = "".join(sign if sign.isprintable() else " " for sign in command.reason)
+    reason = " ".join(printable.split())[:_LONGEST_REASON]
     return f"{command.by[:40]}: {reason}" if reason else command.by[:40]
 
 

@@ -21,6 +21,7 @@ __all__ = ["AlertFeed"]
 
 POSITION_FILE = "alerts.json"
 _LOOK_SECONDS = 0.25
+_MOST_KEPT = 10
 
 
 class AlertFeed:
@@ -147,7 +148,10 @@ class AlertFeed:
         return kept if isinstance(kept, dict) else {}
 
     def _keep(self) -> None:
-        self._kept = {name: tail.position for name, tail in self._tails.items()}
+        """Keep how far we are; a process that has just been restarted comes back to its day's log later."""
+        others = {name: place for name, place in self._kept.items() if name not in self._tails}
+        newest = [*others.items(), *((name, tail.position) for name, tail in self._tails.items())]
+        self._kept = dict(newest[-_MOST_KEPT:])
         unfinished = self._folder / f".{POSITION_FILE}"
         try:
             unfinished.write_text(json.dumps(self._kept), encoding="utf-8")

@@ -80,7 +80,7 @@ class FileSwitch:
         try:
             with contextlib.suppress(OSError):
                 os.ftruncate(file, 0)
-                os.write(file, (" ".join(reason.split()) + "\n").encode())
+                os.write(file, (" ".join(reason.split()) + "\n").encode(errors="replace"))
                 os.fsync(file)
         finally:
             os.close(file)

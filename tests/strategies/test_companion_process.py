@@ -1,4 +1,4 @@
-"""The companion as the trading process keeps it: started, heard, started anew when it dies, ended in order."""
+"""The companion as the trading process keeps it: started, heard, started anew when it dies, and ended."""
 
 import contextlib
 import json
@@ -186,12 +186,33 @@ def test_one_that_cannot_be_started_is_tried_again_ever_more_rarely(monkeypatch)
 def test_one_that_says_something_and_dies_is_started_ever_more_rarely(monkeypatch):
     real = subprocess.Popen
 
+    says = 'echo \'{"event": "alerts_off", "error": "x"}\'; echo no JSON; exit 3'
+
     def babble(*_, **options):
-        return real(["/bin/sh", "-c", "echo '{\"event\": \"alerts_off\", \"error\": \"x\"}'; echo no JSON; exit 3"],
-                    **options)  # fmt: skip
+        return real(["/bin/sh", "-c", says], **options)
 
     log = die_until(3, monkeypatch, babble)
     assert log.pauses[:3] == [1.0, 2.0, 4.0]
     events = [told["event"] for told in log.records]
     assert events[:3] == ["alerts_off", "companion_unreadable", "companion_died"]
     assert log.records[2]["code"] == 3
+
+
+def test_a_command_that_ends_in_a_bug_ends_nothing_else(trading, monkeypatch):
+    def carry_out(command):
+        trading.commands.append(command)
+        if command.name == "pause":
+            raise ZeroDivisionError("a bug")
+        return Outcome("done", "all is well")
+
+    monkeypatch.setattr(trading, "carry_out", carry_out)
+    with trading.keep_companion():
+        page = trading.wait_told("status_page")[0]["url"].rstrip("/")
+        token = (trading.state / TOKEN_FILE).read_text().strip()
+        sent = {"headers": {"Authorization": f"Bearer {token}"}, "json": {}, "timeout": WAIT}
+        assert requests.post(f"{page}/api/control/pause", **sent).status_code == 409
+        assert requests.post(f"{page}/api/control/flatten", **sent).status_code == 200
+    bug, done = trading.told("control")
+    assert "ZeroDivisionError" in bug["words"]
+    assert done["outcome"] == "done"
+    assert trading.told("companion_died") == []

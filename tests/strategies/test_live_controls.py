@@ -156,3 +156,21 @@ def test_a_reason_is_one_short_line(tmp_path, account):
     text = (tmp_path / "PAUSED").read_text()
     assert text.count("\n") == 1
     assert len(text) < 300
+
+
+@pytest.mark.parametrize("command", ["flatten", "kill"])
+def test_no_text_of_a_reason_keeps_the_position_open(tmp_path, account, command):
+    told = ordered(make(tmp_path, account), command, reason="\ud800 \u202eenough\x00")
+    assert told.outcome == "done"
+    assert account.left == ["page: enough"]
+
+
+@pytest.mark.parametrize("command", ["flatten", "kill"])
+def test_the_position_is_left_whatever_goes_wrong_with_the_file(tmp_path, account, command, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("brokers.risk.file_switch.FileSwitch.turn_on", broken)
+    with pytest.raises(ZeroDivisionError):
+        ordered(make(tmp_path, account), command)
+    assert len(account.left) == 1

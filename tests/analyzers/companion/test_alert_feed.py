@@ -102,6 +102,35 @@ def test_the_log_of_a_new_day_is_told_from_its_beginning(here):
     assert desk.alerts == []
 
 
+def test_a_process_restarted_in_mid_day_comes_back_to_its_day_without_telling_it_again(here):
+    day = here.state / "day"
+    log(day / "live.log", record("trip_closed", trip=1, net_pnl=10.0))
+    here.trading.say(folder=str(day))
+    first, desk = here.feed()
+    first.look()
+    assert len(desk.alerts) == 1
+    here.trading.say(folder=None)  # started anew, it has not come to the session yet
+    second, desk = here.feed()
+    here.trading.log("resumed", file="watch.log", reason="by hand")
+    second.look()
+    log(day / "live.log", record("trip_closed", trip=2, net_pnl=20.0))
+    here.trading.say(folder=str(day))
+    second.look()
+    assert desk.titles == ["entries are allowed again", "flat again, net +20 rupees (closed)"]
+
+
+def test_positions_of_old_days_are_forgotten(here):
+    feed, _ = here.feed()
+    for number in range(20):
+        day = here.state / f"day-{number}"
+        log(day / "live.log", record("trip_closed", trip=1, net_pnl=10.0))
+        here.trading.say(folder=str(day))
+        feed.look()
+    kept = list(json.loads((here.state / "alerts.json").read_text()))
+    assert kept[-1] == str(here.state / "day-19/live.log")
+    assert len(kept) == 10
+
+
 @pytest.mark.parametrize("kept", [b"", b"[]", b"\xff", b'{"%s": 7}', b'{"%s": {"inode": "x"}}'])
 def test_a_position_that_cannot_be_read_means_that_all_is_new(here, kept):
     name = str(here.state / "live.log").encode()

@@ -1,4 +1,5 @@
-"""Alerts of whole days: delivered once each and in order, and a channel that fails touches no trading."""
+"""Whole days with a companion: alerts come once each and in order; a channel that fails and a crowd on the
+page change no decision."""
 
 from __future__ import annotations
 
@@ -13,11 +14,12 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 import run_live
+from benchmarks.status_load import crowd
 from brokers.sandbox.faults import Fault
 from feeds.clock import SteadyClock, WallClock
 from strategies import live_process
 from tests.analyzers.alerts.test_mail import smtp_server
-from tests.live_market import HOLD, TOKEN, WAIT, Market, Program, day_config, wait_until
+from tests.live_market import DAY, HOLD, TOKEN, WAIT, Market, Program, day_config, wait_until
 from tests.telegram_server import BROKEN, CHAT, HANG, PNG, TelegramServer, too_many
 from tests.telegram_server import TOKEN as BOT
 
@@ -25,16 +27,23 @@ pytestmark = pytest.mark.slow
 
 PAGE = ("--set", "status.enabled=true", "--set", "status.port=0")
 STATE = "live-NIFTY-random_entry"
+BETWEEN_LOOKS = threading.Event()
+"""Is never set."""
 
 
-@pytest.fixture(autouse=True)
-def environment(tmp_path, monkeypatch):
+@pytest.fixture
+def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("KITE_API_KEY", "sandbox")
-    monkeypatch.setenv("KITE_ACCESS_TOKEN", TOKEN)
+    for name, value in {"HOME": tmp_path, "KITE_API_KEY": "sandbox", "KITE_ACCESS_TOKEN": TOKEN}.items():
+        monkeypatch.setenv(name, str(value))
+    return tmp_path
+
+
+@pytest.fixture
+def owner(monkeypatch):
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", BOT)
     monkeypatch.setenv("TELEGRAM_CHAT_ID", CHAT)
+    monkeypatch.setenv("ALERT_EMAIL_TO", "owner@example.com")
 
 
 def events_of(file):
@@ -46,8 +55,8 @@ def rows_of(file):
         return list(csv.DictReader(lines))
 
 
-def titles(messages):
-    return [text.partition("\n")[0] for text in messages]
+def assignments(section, settings):
+    return [part for name, value in settings.items() for part in ("--set", f"{section}.{name}={value}")]
 
 
 # -- a day that runs itself ----------------------------------------------------------------------------
@@ -75,20 +84,17 @@ class MarketTimer:
 
 
 class RealWall:
-    """The page and its reader are in another process, and have to agree on how old ``now.json`` is."""
+    """Dates ``now.json``: who reads it is another process, with the real clock."""
 
-    def now(self):
-        return WALL_NOW(WallClock())
-
-
-WALL_NOW = WallClock.now
+    def now(self, _now=WallClock.now):
+        return _now(WallClock())
 
 
-def test_a_day_that_runs_itself_is_told_from_go_to_summary(tmp_path, monkeypatch):
+def test_a_day_that_runs_itself_is_told_from_go_to_summary(here, owner, monkeypatch):
     with (
         smtp_server() as (inbox, port),
         TelegramServer() as telegram,
-        Market(day_config(speed=200)) as market,
+        Market(day_config(begins="14:45", speed=200)) as market,
     ):
         clock = market._venue.clock
         for kind in (WallClock, SteadyClock):
@@ -96,38 +102,37 @@ def test_a_day_that_runs_itself_is_told_from_go_to_summary(tmp_path, monkeypatch
         monkeypatch.setattr(live_process, "WallClock", RealWall)
         monkeypatch.setattr(run_live, "ScheduledTimer", lambda _: MarketTimer(clock))
         monkeypatch.setenv("SMTP_URL", f"smtp://127.0.0.1:{port}")
-        monkeypatch.setenv("ALERT_EMAIL_TO", "owner@example.com")
         market.faults.add(Fault(kind="clock_skew", seconds=0.0, count=None))  # its stamps are of this clock
         code = run_live.main([
-            "--mode", "live", "--yes", "--quiet", "--out", "runs", "--until", "2026-09-24",
-            *market.addresses, *HOLD, *PAGE, "--set", "alerts.email_from=info",
-            "--set", f"alerts.telegram_api_root={telegram.root}",
+            "--mode", "live", "--yes", "--quiet", "--out", "runs", "--until", str(DAY),
+            *market.addresses, *HOLD, *PAGE,
+            *assignments("alerts", {"telegram_api_root": telegram.root, "email_from": "info"}),
             # A hundredth of a second on the way is two of that wall's
             "--set", "live.bar_close_grace_seconds=60", "--set", "risk.max_data_age_seconds=null",
         ])  # fmt: skip
         assert code == 0
         assert market.account().position == 0
-    told = titles(telegram.texts)
-    assert [re.sub(r"[\d,]+\.\d\d|[+-][\d,]+", "N", title) for title in told] == [
+    told = [text.partition("\n")[0] for text in telegram.texts]
+    assert [
+        re.sub(r"long|short", "SIDE", re.sub(r"[\d,]+\.\d\d|[+-][\d,]+", "N", title)) for title in told
+    ] == [
         "LIVE: watching the market",
         "LIVE: GO for Thu 24 Sep 2026, all checks passed",
-        "LIVE: long N NIFTY26SEPFUT at N" if "long" in told[2] else "LIVE: short N NIFTY26SEPFUT at N",
+        "LIVE: SIDE 130 NIFTY26SEPFUT at N",
         "LIVE: flat again, net N rupees (square off)",
         "LIVE: Thu 24 Sep 2026: net N rupees",
         "LIVE: no longer watching the market",
     ]
-    (row,) = rows_of(tmp_path / "runs" / STATE / "days.csv")
+    (row,) = rows_of(here / "runs" / STATE / "days.csv")
     assert f"net {float(row['net_pnl']):+,.0f} rupees" in told[4]
-    mails = [str(message["Subject"]) for message in inbox.messages]
-    assert mails == told
-    summary, mail = telegram.received[4], inbox.messages[4]
-    assert summary.photo.startswith(PNG)
-    assert [part.get_content().startswith(PNG) for part in mail.iter_attachments()] == [True]
-    log = events_of(tmp_path / "runs" / STATE / "watch.log")
+    assert [str(message["Subject"]) for message in inbox.messages] == told
+    assert telegram.received[4].photo.startswith(PNG)
+    assert [part.get_content()[:8] for part in inbox.messages[4].iter_attachments()] == [PNG]
+    log = events_of(here / "runs" / STATE / "watch.log")
     assert [record["event"] for record in log if record["level"] == "error"] == []
 
 
-# -- channels that fail --------------------------------------------------------------------------------
+# -- nothing of it reaches the trading -----------------------------------------------------------------
 
 
 def traded(folder, *more):
@@ -136,8 +141,8 @@ def traded(folder, *more):
     with Market(day_config(begins="14:45", speed=300.0)) as market:
         with Program(folder, *market.arguments(run), *HOLD, *more) as program:
             while program.process.poll() is None:
-                told = [record for record in events_of(run / "live.log") if record["event"] == "status_page"]
-                counted = (told and metrics_of(told[-1]["url"])) or counted
+                pages = [told for told in events_of(run / "live.log") if told["event"] == "status_page"]
+                counted = (pages and alerts_counted(pages[-1]["url"])) or counted
                 BETWEEN_LOOKS.wait(0.2)
             assert program.end() == 0, program
             assert program.complaints == []
@@ -146,12 +151,8 @@ def traded(folder, *more):
     return (run / "decisions.csv").read_text(), fills, counted
 
 
-BETWEEN_LOOKS = threading.Event()
-"""Is never set."""
-
-
-def metrics_of(page):
-    """Return the alerts counted, by channel and outcome; nothing where the page has gone."""
+def alerts_counted(page):
+    """Return the alerts by channel and outcome, as Prometheus reads them; nothing where the page has gone."""
     try:
         text = requests.get(f"{page}metrics", timeout=WAIT).text
     except requests.ConnectionError:
@@ -164,46 +165,40 @@ def metrics_of(page):
 @pytest.fixture(scope="module")
 def quiet_day(tmp_path_factory):
     """The day without page and channels."""
-    decisions, fills, _ = traded(tmp_path_factory.mktemp("quiet"), "--set", "strategy.fixed_units=130")
-    assert [fill[1] for fill in fills] == ["entry", "square_off"]
+    decisions, fills, _ = traded(tmp_path_factory.mktemp("quiet"))
+    assert [role for _, role, _ in fills] == ["entry", "square_off"]
     return decisions, fills
 
 
 @pytest.mark.parametrize(
-    ("fault", "alerts", "expected"),
+    ("fault", "alerts", "outcome"),
     [
-        (HANG, {"timeout_seconds": 60, "queue_size": 1}, ("telegram", "dropped")),
-        (None, {"give_up_minutes": 0.001}, ("telegram", "failed")),
-        (too_many(1), {"give_up_minutes": 0.001}, ("telegram", "failed")),
-        (BROKEN, {"give_up_minutes": 0.001}, ("telegram", "failed")),
+        (HANG, {"timeout_seconds": 60, "queue_size": 1}, "dropped"),
+        (None, {"give_up_minutes": 0.001}, "failed"),
+        (too_many(1), {"give_up_minutes": 0.001}, "failed"),
+        (BROKEN, {"give_up_minutes": 0.001}, "failed"),
     ],
     ids=["hanging", "refusing", "429", "500"],
 )
 def test_a_channel_that_fails_changes_no_decision_and_is_counted(
-    tmp_path, monkeypatch, quiet_day, fault, alerts, expected
+    quiet_day, here, owner, monkeypatch, fault, alerts, outcome
 ):
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         monkeypatch.setenv("SMTP_URL", f"smtp://127.0.0.1:{nobody.getsockname()[1]}")
-    monkeypatch.setenv("ALERT_EMAIL_TO", "owner@example.com")
     with TelegramServer(is_refusing=fault is None) as telegram:
         telegram.standing_fault = fault
-        settings = {"telegram_api_root": telegram.root, "email_from": "info", **alerts}
-        arguments = [part for name, value in settings.items() for part in ("--set", f"alerts.{name}={value}")]
-        *did, counted = traded(tmp_path, *PAGE, *arguments)
+        channels = {"telegram_api_root": telegram.root, "email_from": "info", **alerts}
+        *did, counted = traded(here, *PAGE, *assignments("alerts", channels))
         assert telegram.received == []
     assert tuple(did) == quiet_day
-    assert counted[expected] >= 1, counted
-    assert (
-        sum(counted["email", outcome] for outcome in ("failed", "dropped")) >= 1
-        or "give_up_minutes" not in alerts
-    )
-    assert {channel: counted[channel, "sent"] for channel in ("telegram", "email")} == {
-        "telegram": 0,
-        "email": 0,
-    }
-    shown = [
-        record
-        for record in events_of(tmp_path / "run/companion.log")
-        if record["event"] == "alert_channel_down"
-    ]
-    assert {record["channel"] for record in shown} >= {"email"}
+    for channel in ("telegram", "email"):
+        assert counted[channel, "sent"] == 0
+        assert counted[channel, outcome] >= 1, counted
+
+
+def test_a_crowd_on_the_page_changes_no_decision(quiet_day, here):
+    with crowd(here / "run", pollers=20, slow=5) as seen:
+        *did, _ = traded(here, *PAGE)
+    assert tuple(did) == quiet_day
+    assert seen["200"] >= 20, seen
+    assert seen["slow"] >= 5, seen
