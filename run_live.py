@@ -37,6 +37,7 @@ _EXTRA = (
 _DEMO_ONLY = {"ticks": "--ticks", "day": "--day", "speed": "--speed"}
 _DEMO_SPEED = 200.0
 _WORD = "LIVE"
+_LOOK_SECONDS = 20.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -147,7 +148,12 @@ class ScheduledTimer:
         if self._is_stopped:
             return "stopped"
         self._scheduler.add_job(self._arrivals.put, "date", run_date=step.at, args=["due"], id=step.name)
-        return self._arrivals.get()
+        while True:
+            try:
+                return self._arrivals.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                # It sleeps by a clock that stands still while the machine does, and sees no clock being set
+                self._scheduler.wakeup()
 
     def stop(self) -> None:
         """End the wait that is on, and refuse every later one."""
@@ -156,6 +162,8 @@ class ScheduledTimer:
 
     def close(self) -> None:
         """End the scheduler's threads."""
+        # A job that has just run is still being removed; ended in the midst of that, its thread would fail
+        self._scheduler.remove_all_jobs()
         self._scheduler.shutdown(wait=True)
 
     def _on_missed(self, event: JobEvent) -> None:

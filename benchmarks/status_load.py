@@ -110,9 +110,9 @@ def print_ratio(days: Sequence[tuple[Day, Day]], name: str) -> bool:
 def page_settings() -> Settings:
     """Return settings with a page on any port, under which decisions rest on bars alone.
 
-    Stop and target are out of reach: when exactly they are touched depends on the price of the fill. There is
-    so much cash that no size depends on what was earned, and a bar is long enough for its orders, which Kite's
-    limits space out, to have come to their end.
+    Stop and target are out of reach: when exactly they are touched depends on the price of the fill. Cash is
+    plentiful, so that no size depends on what was earned; and a bar is long enough for its orders, which
+    Kite's limits space out, to have come to their end.
     """
     settings = settings_of("benchmarks.every_other_bar:EveryOtherBar", {})
     strategy = settings.strategy.model_copy(update={"stop_atr": 50.0, "target_atr": 50.0})

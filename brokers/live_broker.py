@@ -224,6 +224,8 @@ class LiveBroker(bt.BrokerBase):
             return f"an entry goes live with a stop and a target, found {', '.join(prices) or 'neither'}"
         if self._group or self._ledger.position.size:
             return "one position at a time: an entry is already working or open"
+        if self._clock.now() >= self._square_off_at:
+            return f"it is past the square-off at {self._square_off_at:%H:%M on %Y-%m-%d}"
         age = self._now() - market.closed_at()
         if age > self._bar_length:
             return f"decided on a bar that closed {age.total_seconds():.0f} seconds ago"

@@ -104,6 +104,7 @@ class LiveBars:
             on_event=on_event,
         )
         self.turned_at = time.monotonic()
+        self._day: dt.date | None = None
         self._resume: Resume | None = None
         self._down_at: dt.datetime | None = None
         self._was_up = False
@@ -140,6 +141,8 @@ class LiveBars:
         if self._state != "FROM":
             return
         self._state = "BACKFILL"
+        if self._replayed is None:
+            self._day = self._clock.now().astimezone(IST).date()
         self._last_heard = self._monotonic()
         self._resume = self._backfill.read_warmup(self._past.frontier(self._clock.now()))
 
@@ -225,6 +228,8 @@ class LiveBars:
             # The first message after a subscription may be the close of another day
             self._builder.counts.late += 1
             return
+        if self._day is not None and tick.time.astimezone(IST).date() > self._day:
+            return  # the machine has slept over the night: another day is not this one's
         if not tick.is_believable:
             self._builder.add(tick)
             return
@@ -323,7 +328,7 @@ class LiveBars:
             self._offer(bar._replace(complete=bar.complete and not market_goes_on), time.perf_counter())
 
     def _end_with_session(self, now: dt.datetime) -> None:
-        session = self._calendar.session(now.astimezone(IST).date())
+        session = self._calendar.session(self._day or now.astimezone(IST).date())
         if self._replayed is not None and (session is None or self._state in ("FROM", "BACKFILL")):
             return  # where only ticks say what day it is, the first one has to come
         if session is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Literal
 
 from feeds.calendar import TradingCalendar
 from feeds.clock import Clock, SteadyClock, WallClock
-from feeds.errors import HaltedError, MuhuratError
+from feeds.errors import BrokerError, DataError, HaltedError, MuhuratError
 from feeds.log import Log
 from strategies.day import DayPlan
 from strategies.days_file import DAYS_FILE, DayRow, read_days
@@ -25,6 +25,9 @@ from strategies.post_market import run_post_market
 from strategies.preflight import PreflightContext, run_preflight
 
 __all__ = ["DayRunner", "Preparation"]
+
+_DAYS_BACK = 10
+"""Longer ago than the longest row of holidays."""
 
 Preparation = Literal["ready", "not_ready"]
 
@@ -46,6 +49,8 @@ class DayRunner:
         What outlives the days.
     log : Log
         Of the process; each day has one of its own besides.
+    is_stopped : callable
+        Whether a signal has ended it all.
 
     Attributes
     ----------
@@ -65,7 +70,9 @@ class DayRunner:
         process: LiveProcess,
         folder: Path,
         log: Log,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._is_stopped = is_stopped
         self.trouble = ""
         self.exit_code = 0
         self.was_stopped = False
@@ -80,6 +87,7 @@ class DayRunner:
         self._previous: Path | None = None
         self._is_go = False
         self._outcome = "done"
+        self._is_list_told = False
 
     @contextmanager
     def day(self, plan: DayPlan) -> Iterator[None]:
@@ -87,6 +95,8 @@ class DayRunner:
         self.trouble, self._is_go, self._plan, self._outcome = "", False, plan, "done"
         request = replace(self._request, day=plan.day)
         self._folder = day_folder(request, plan.day)
+        self._process.expect(self._folder)
+        self._finish_earlier_days(request, plan.day)
         rows = self._rows()
         self._previous = self._folder_of(rows[-1]) if rows else None
         request = _with_cash(request, rows)
@@ -195,13 +205,17 @@ class DayRunner:
     def _trade(self) -> None:
         request, folder = self._days_request, self._folder
         clock = self._clock if request.clock == "feed" else SteadyClock()
+        if request.clock == "wall" and clock.now().date() != self._today().day:
+            raise BrokerError(
+                f"it is {clock.now():%Y-%m-%d}, the plan is of {self._today().day}: nothing was begun"
+            )
         make_folder(folder)
         with day_log(request, folder, clock) as log, connected(request, log) as store:
             day = LiveDay(request, self._calendar, clock, store, folder, log)
             self._process.attach(day, folder, clock)
             self._process.show("session", f"until {self._today().session.close:%H:%M}")
             try:
-                code = day.run()
+                code = day.run(self._is_stopped)
             finally:
                 self._process.detach()
                 self.was_stopped = bool(day.stop_reason)
@@ -230,7 +244,27 @@ class DayRunner:
         return opened
 
     def _rows(self) -> list[DayRow]:
-        return read_days(self._state_folder / DAYS_FILE)
+        """Return the days so far; a list that cannot be read is told, and keeps nobody from trading."""
+        try:
+            return read_days(self._state_folder / DAYS_FILE)
+        except DataError as error:
+            if not self._is_list_told:
+                self._log.error("days_unreadable", error=str(error))
+            self._is_list_told = True
+            return []
+
+    def _finish_earlier_days(self, request: LiveRequest, today: dt.date) -> None:
+        """Bring days to their end that were begun and never reached it: a power cut, a stop at noon."""
+        known = {row.day for row in self._rows()}
+        for back in range(_DAYS_BACK, 0, -1):
+            day = today - dt.timedelta(days=back)
+            folder = day_folder(request, day)
+            if day not in known and has_begun(folder):
+                self._log.warning("day_unfinished", day=day, folder=str(folder))
+                run_post_market(
+                    folder, self._state_folder, request.settings, self._calendar, None, self._log,
+                    day=day, mode=request.mode, outcome="interrupted",
+                )  # fmt: skip
 
     def _folder_of(self, row: DayRow) -> Path:
         return self._state_folder / row.folder
@@ -243,7 +277,13 @@ class DayRunner:
 
 def _with_cash(request: LiveRequest, rows: list[DayRow]) -> LiveRequest:
     """Return a request whose made-up account goes on with what the day before has left it."""
-    if request.mode == "live" or not rows or rows[-1].cash is None:
+    cash: float | None = None
+    for row in rows:
+        if row.cash is not None:
+            cash = row.cash
+        elif cash is not None:
+            cash += row.net_pnl  # its report is missing, its journal is not
+    if request.mode == "live" or cash is None:
         return request
-    broker = request.settings.broker.model_copy(update={"starting_cash": rows[-1].cash})
+    broker = request.settings.broker.model_copy(update={"starting_cash": cash})
     return replace(request, settings=request.settings.model_copy(update={"broker": broker}))

@@ -47,7 +47,8 @@ class Controls:
     pause_file, kill_switch_file : pathlib.Path or None
         As the settings ``risk.pause_file`` and ``risk.kill_switch_file`` say.
     leave : callable
-        Closes what is open; takes the reason, and returns what is being closed in words.
+        Closes what is open; takes the reason, and returns what is done in words, ``NOT ...`` where nothing
+        can be done yet.
     log_in : callable or None
         Exchanges a request token for a login; raises BrokerError. None where there is nothing to log in to.
     clock : Clock
@@ -124,9 +125,10 @@ class Controls:
             paused = Outcome("refused", str(error))
         finally:  # whatever has gone wrong
             did = self._close_all(command)
+        outcome: Literal["done", "refused"] = "refused" if did.startswith("NOT ") else "done"
         if paused.outcome == "refused":
-            return Outcome("done", f"{did}; entries are NOT paused: {paused.words}")
-        return Outcome("done", f"{did}; entries are paused until you resume")
+            return Outcome(outcome, f"{did}; entries are NOT paused: {paused.words}")
+        return Outcome(outcome, f"{did}; entries are paused until you resume")
 
     def _kill(self, command: Command) -> Outcome:
         """Forbid entries first, then leave; the position is closed even where the file cannot be written."""
@@ -140,7 +142,7 @@ class Controls:
             stays = f"the kill switch is NOT on, stop the program: {error}"
         finally:  # whatever has gone wrong
             did = self._close_all(command)
-        return Outcome("done", f"{stays}; {did}")
+        return Outcome("refused" if did.startswith("NOT ") else "done", f"{stays}; {did}")
 
     def _lift(self, command: Command) -> Outcome:
         if self._kill_switch is None:
@@ -161,8 +163,7 @@ class Controls:
         return Outcome("done", self._log_in(command.request_token))
 
     def _close_all(self, command: Command) -> str:
-        left = self._leave(_signed(command))
-        return f"closing {left}" if left else "nothing is open"
+        return self._leave(_signed(command))
 
     def _turn_on(self, switch: FileSwitch, command: Command, what: str) -> None:
         """Turn a switch on; one that is on keeps its first reason."""

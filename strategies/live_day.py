@@ -6,7 +6,7 @@ import datetime as dt
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -88,6 +88,7 @@ class LiveDay:
         self._first_tick = threading.Event()
         self._stop_reason = ""
         self._has_begun = False
+        self._leave_asked = ""
         self._stream_trouble = ""
         self._stream_error: BaseException | None = None
         self._bars: LiveBars | None = None  # made before the stream opens
@@ -109,8 +110,20 @@ class LiveDay:
         self._stream_state = "connecting"
         self._connects = 0
 
-    def run(self) -> int:
-        """Trade the day; see :func:`strategies.live.run_live`."""
+    def run(self, is_stopped: Callable[[], bool] = lambda: False) -> int:
+        """Trade the day; see :func:`strategies.live.run_live`.
+
+        Parameters
+        ----------
+        is_stopped : callable
+            Whether a signal came before this day could take it.
+        """
+        with self._signals():
+            if is_stopped():
+                raise KeyboardInterrupt
+            return self._run()
+
+    def _run(self) -> int:
         request, store, live = self._request, self._store, self._request.settings.live
         user = store.check_session()
         if request.clock == "wall":
@@ -129,7 +142,7 @@ class LiveDay:
             self._ticks = TickRecorder(self._folder / "ticks.csv")
         # Everything that takes time comes before the stream: its ticks wait here and none is lost
         self._bars = self._make_bars(settings, instrument, model)
-        with self._signals(), self._streaming(instrument):
+        with self._streaming(instrument):
             if day is None:
                 day = self._wait_for_the_day(instrument)
             return self._trade(settings, instrument, model, day)
@@ -167,11 +180,15 @@ class LiveDay:
         now = self._clock.now()
         return glance_at(account, stream, self._model, self._plugin, self._terms, self._symbol, now)
 
-    def leave(self, detail: str) -> str:
-        """Close what is open, because a person says so; return what is being closed, in words."""
+    def leave(self, detail: str) -> str | None:
+        """Close what is open, because a person says so; return what is being closed, in words.
+
+        Before the day has begun, nothing can be closed yet: None is returned, and it is done then.
+        """
         account = self._account
         if account is None or not self._has_begun:
-            return ""
+            self._leave_asked = detail
+            return None
         left = account.open_position
         account.leave(detail)
         self._wake()
@@ -238,6 +255,8 @@ class LiveDay:
         )  # fmt: skip
         account.start()
         self._has_begun = True
+        if self._leave_asked:
+            account.leave(self._leave_asked)
         engine.run()
         if self._stream_error is not None:
             raise self._stream_error
@@ -489,13 +508,7 @@ class LiveDay:
         self._log.info("stopping", reason=reason, on_stop=on_stop, open=account.open_position)
         done = account.shut_down(flatten=flatten, reason=reason)
         account.tell_news()
-        written = write_day(
-            settings, account, model, self._folder, self._calendar,
-            day=day, mode=self._request.mode, synthetic=self._request.synthetic,
-            model_is_synthetic=self._request.model_is_synthetic,
-        )  # fmt: skip
-        if written:
-            self._log.info("report", file=str(self._folder / "report.html"))
+        unwritten = self._write_report(settings, account, model, day)
         left = account.open_position
         state = account.gate.state
         self._log.info(
@@ -505,7 +518,25 @@ class LiveDay:
         if not done or (left and flatten):
             self._log.error("left_open", open=left or "unknown", remedy="look into the account now")
             return 1
+        if unwritten is not None:
+            raise unwritten
         return 0
+
+    def _write_report(
+        self, settings: Settings, account: Account, model: PreparedModel | None, day: dt.date
+    ) -> HaltedError | None:
+        """Write the files of the day; where that fails, return the error: trading is over all the same."""
+        try:
+            written = write_day(
+                settings, account, model, self._folder, self._calendar,
+                day=day, mode=self._request.mode, synthetic=self._request.synthetic,
+                model_is_synthetic=self._request.model_is_synthetic,
+            )  # fmt: skip
+        except (MuhuratError, OSError) as error:
+            return HaltedError(f"the day is over, and its report cannot be written: {error}")
+        if written:
+            self._log.info("report", file=str(self._folder / "report.html"))
+        return None
 
     def _end_in_an_error(self, account: Account, error: BaseException) -> str:
         """Flatten, halt and tell; return what is open all the same, in words."""

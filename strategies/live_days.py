@@ -57,6 +57,7 @@ def run_days(request: LiveRequest, make_timer: Callable[[], ClosableTimer]) -> i
         again.
     """
     check_request(request)
+    _check_days(request)
     calendar = make_calendar(request.settings.market)
     if request.mode == "demo" and request.out_dir is None:
         request = replace(
@@ -82,7 +83,9 @@ def run_days(request: LiveRequest, make_timer: Callable[[], ClosableTimer]) -> i
             stack.callback(scheduled.close)
         log = stack.enter_context(day_log(request, folder, clock, "watch.log"))
         process = LiveProcess(request, folder, clock, log)
-        runner = DayRunner(request, calendar, clock, process, folder, log)
+        runner = DayRunner(
+            request, calendar, clock, process, folder, log, is_stopped=lambda: timer.is_stopped
+        )
         unattended = Unattended(
             settings=request.settings,
             calendar=calendar,
@@ -97,10 +100,21 @@ def run_days(request: LiveRequest, make_timer: Callable[[], ClosableTimer]) -> i
         return unattended.run()
 
 
+def _check_days(request: LiveRequest) -> None:
+    """Refuse a last day before the first one, and a folder that is that of a single run."""
+    is_demo, until, out = request.mode == "demo", request.until, request.out_dir
+    first = (request.day or DEMO_DAY) if is_demo else WallClock().now().date()
+    if until is not None and until < first:
+        passed = f"lies before the first day, {first}" if is_demo else f"has passed, today is {first}"
+        raise SettingsError(f"--until {until} {passed}; choose a later one")
+    if out is not None and (out / "summary.json").exists():
+        raise SettingsError(
+            f"--out {out} holds a run, expected a folder for the folders of many days; choose another, or "
+            "add --now to go on with that run"
+        )
+
+
 def _week(request: LiveRequest) -> LiveRequest:
     """Return a demo's request with its first and last day."""
     first = request.day or DEMO_DAY
-    last = request.until or first + _DEMO_WEEK
-    if last < first:
-        raise SettingsError(f"--until {last} lies before the first day, {first}; choose a later one")
-    return replace(request, day=first, until=last, synthetic=True)
+    return replace(request, day=first, until=request.until or first + _DEMO_WEEK, synthetic=True)

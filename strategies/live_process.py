@@ -6,6 +6,7 @@ still turns, and whether somebody has set this machine's clock.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import os
 import threading
@@ -27,6 +28,7 @@ from feeds.system_watchdog import SystemWatchdog
 from feeds.version import __version__
 from strategies.companion_process import CompanionProcess
 from strategies.live_controls import Controls
+from strategies.live_folders import has_begun
 from strategies.live_glance import DayGlance
 from strategies.live_request import LiveRequest
 from strategies.live_state import standing_of
@@ -40,7 +42,8 @@ _COMPANION_SECRETS = (
     "STATUS_TOKEN",
 )  # fmt: skip
 _CHANNELS = ("TELEGRAM_BOT_TOKEN", "SMTP_URL", "APPRISE_URLS", "HEARTBEAT_URL")
-_READ_WHILE_WRITTEN = (RuntimeError, LookupError, ValueError)
+_READ_WHILE_WRITTEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""Also what a rule of one's own may raise: the page may lack a second, but not the writer of it."""
 
 
 class SeenDay(Protocol):
@@ -53,8 +56,8 @@ class SeenDay(Protocol):
     def glance(self) -> DayGlance | None:
         """Return how it stands."""
 
-    def leave(self, detail: str) -> str:
-        """Close what is open; return it in words."""
+    def leave(self, detail: str) -> str | None:
+        """Close what is open; return it in words, None where it is done once the day has begun."""
 
 
 class LiveProcess:
@@ -86,7 +89,10 @@ class LiveProcess:
         self._trouble = self._note = ""
         self._day: SeenDay | None = None
         self._day_folder: Path | None = None
+        self._expected: Path | None = None
+        self._leave_wanted = ""
         self._last: DayGlance | None = None
+        self._last_day: dt.date | None = None
         self._plan: tuple[StepNow, ...] = ()
         self._preflight: tuple[CheckNow, ...] = ()
         self._drift: DriftNow | None = None
@@ -103,6 +109,14 @@ class LiveProcess:
         )
 
     # -- what the owner says ---------------------------------------------------------------------
+
+    def begin_day(self) -> None:
+        """Forget what was shown of the day before."""
+        self._last, self._preflight = None, ()
+
+    def expect(self, folder: Path) -> None:
+        """Say where the day is kept: as long as none is attached, something may be open there."""
+        self._expected = folder
 
     def show(self, phase: Phase, note: str = "", *, trouble: str = "") -> None:
         """Say what is being done, what comes next, and what keeps the day from being traded."""
@@ -123,6 +137,9 @@ class LiveProcess:
     def attach(self, day: SeenDay, folder: Path, clock: Clock) -> None:
         """Show a day and its time from now on, and let commands reach it."""
         self._last, self._day, self._day_folder, self._clock = None, day, folder.resolve(), clock
+        if self._leave_wanted:
+            day.leave(self._leave_wanted)
+            self._leave_wanted = ""
 
     def detach(self) -> None:
         """Show the day as it was left, from now on."""
@@ -247,6 +264,9 @@ class LiveProcess:
         day = self._day
         if day is not None:
             self._last = self._glance_at(day) or self._last
+            self._last_day = self._clock.now().date()
+        elif self._last_day != self._clock.now().date():
+            return None  # what was earned yesterday is not today's
         return self._last
 
     def _glance_at(self, day: SeenDay) -> DayGlance | None:
@@ -266,8 +286,22 @@ class LiveProcess:
     # -- commands --------------------------------------------------------------------------------
 
     def _leave(self, detail: str) -> str:
+        """Close what is open, now or as soon as a session is there to do it; return what is done in words."""
         day = self._day
-        return "" if day is None else day.leave(detail)
+        left = None if day is None else day.leave(detail)
+        if left is None and self._may_hold():
+            self._leave_wanted = detail if day is None else ""
+            return (
+                "NOT closed yet: no session is running that could; it is closed as soon as one is, and until "
+                "then you can close it in your broker's own app"
+            )
+        return f"closing {left}" if left else "nothing is open"
+
+    def _may_hold(self) -> bool:
+        """Whether something may be open while no session runs: as the last one left it, or a crash."""
+        if self._last is not None:
+            return bool(self._last.account.open_words)
+        return self._expected is not None and has_begun(self._expected)
 
     def _log_in(self, request_token: str) -> str:
         """Exchange a request token and keep the login; whoever waits for one finds it."""

@@ -222,6 +222,7 @@ def _tell(done: PostMarket, log: Log) -> None:
         charges=round(summary.charges, 2),
         max_drawdown=None if summary.max_drawdown is None else round(summary.max_drawdown, 2),
         entries_denied=summary.entries_denied,
-        chart=None if done.chart is None else str(done.chart),
-        report=None if done.report is None else str(done.report),
+        # The companion, which sends it, works in another folder
+        chart=None if done.chart is None else str(done.chart.resolve()),
+        report=None if done.report is None else str(done.report.resolve()),
     )

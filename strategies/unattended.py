@@ -16,6 +16,7 @@ from types import FrameType
 from analyzers.status.now import StepNow
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST, Clock
+from feeds.errors import DataError
 from feeds.log import Log
 from strategies.day import CatchUp, DayPlan, Step, StepName, catch_up, next_plan, plan_day
 from strategies.day_runner import DayRunner, Preparation
@@ -110,10 +111,26 @@ class Unattended:
                 return plan
         if newest is not None:
             now = max(now, dt.datetime.combine(newest + dt.timedelta(days=1), dt.time(), IST))
-        plan = next_plan(self._calendar, now, self._settings)
+        if self._until is not None and now.date() > self._until:
+            return None
+        plan = self._plan_after(now)
+        if plan is None:
+            return None
         if plan.day > now.date():
             self._log.info("no_session", day=now.date(), next=plan.day)
         return None if self._until is not None and plan.day > self._until else plan
+
+    def _plan_after(self, now: dt.datetime) -> DayPlan | None:
+        """Return the next plan; where the calendar ends, say so every day instead of dying in the night."""
+        while not self._timer.is_stopped:
+            try:
+                return next_plan(self._calendar, now, self._settings)
+            except DataError as error:
+                self._log.error("no_plan", error=str(error))
+                self._process.show("waiting", trouble=str(error))
+                now += dt.timedelta(days=1)
+                self._timer.wait(Step("morning", now))
+        return None
 
     # -- a day -----------------------------------------------------------------------------------
 
@@ -175,6 +192,8 @@ class Unattended:
         self._show_plan(plan)
         self._log.info("step", name=name, at=at)
         match name:
+            case "morning":
+                self._process.begin_day()
             case "preflight":
                 self._runner.preflight()
             case "session":
@@ -190,20 +209,33 @@ class Unattended:
 
     def _trade(self, plan: DayPlan) -> None:
         """Trade, and where nothing has begun yet ask again until it is too late."""
-        while not self._timer.is_stopped:
+        while self._is_in_time(plan):
             preparation: Preparation = self._runner.prepare()
-            if preparation == "ready" and self._runner.trade():
-                break
-            repeat = dt.timedelta(minutes=self._settings.live.preflight_repeat_minutes)
-            again = self._clock.now() + repeat
-            # What may be open is looked after until the close; a new day is not begun after the square-off
-            if again >= plan.at("close" if self._runner.has_begun else "square_off"):
-                self._log.error("session_missed", day=plan.day, reason=self._runner.trouble)
+            if self._timer.is_stopped:  # a signal came while it was asked
                 return
+            if preparation == "ready":
+                self._note("preflight", plan.at("preflight"), "done")
+                is_over = self._runner.trade()
+                if self._runner.was_stopped:
+                    self._timer.stop()
+                if is_over or self._runner.was_stopped:
+                    return
+            again = self._clock.now() + dt.timedelta(minutes=self._settings.live.preflight_repeat_minutes)
             self._process.show("preflight", f"asked again at {again:%H:%M}", trouble=self._runner.trouble)
-            self._timer.wait(Step("preflight", again))
-        if self._runner.was_stopped:
-            self._timer.stop()
+            if again < self._ends(plan) and self._timer.wait(Step("preflight", again)) == "stopped":
+                return
+            if again >= self._ends(plan):
+                break
+        if not self._timer.is_stopped:
+            self._log.error("session_missed", day=plan.day, reason=self._runner.trouble)
+
+    def _is_in_time(self, plan: DayPlan) -> bool:
+        """Whether the session may still begin; a machine that slept may wake on another day."""
+        return not self._timer.is_stopped and self._clock.now() < self._ends(plan)
+
+    def _ends(self, plan: DayPlan) -> dt.datetime:
+        """Return until when: what may be open has the close, a new day is not begun after the square-off."""
+        return plan.at("close" if self._runner.has_begun else "square_off")
 
     def _note(self, name: str, at: dt.datetime, outcome: str) -> None:
         self._outcomes[name] = StepNow.model_validate({"name": name, "at": at, "outcome": outcome})

@@ -190,13 +190,15 @@ class Account(NamedTuple):
 class Program:
     """``run_live.py`` in a process of its own; ``lines`` are what it has told so far."""
 
-    def __init__(self, folder, *arguments):
+    command: tuple[str, ...] = (str(_ROOT / "run_live.py"),)
+
+    def __init__(self, folder, *arguments, **variables):
         environment = {
             **os.environ, "HOME": str(folder), "KITE_API_KEY": "sandbox", "KITE_ACCESS_TOKEN": TOKEN,
-            "PYTHONUNBUFFERED": "1",
+            "PYTHONUNBUFFERED": "1", **variables,
         }  # fmt: skip
         self.process = subprocess.Popen(
-            [sys.executable, str(_ROOT / "run_live.py"), *map(str, arguments)],
+            [sys.executable, *self.command, *map(str, arguments)],
             cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip

@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 TOKEN = "700100200:AAHtokenOfTheBot_x-7"
 CHAT = "4242"
+BOT_NAME = "muhurat_bot"
 PNG = b"\x89PNG\r\n\x1a\n"
 WAIT = 20.0
 """Seconds that a test waits for what has to happen."""
@@ -173,8 +174,14 @@ class TelegramServer:
                 if not photo.startswith(PNG):
                     return _refused(400, "Bad Request: IMAGE_PROCESS_FAILED")
                 return self._take(fields, str(fields.get("caption", "")), 1024, "", "message caption", photo)
+            case "getMe":
+                return 200, {"ok": True, "result": {"id": 700100200, "is_bot": True, "username": BOT_NAME}}
             case "getUpdates":
-                return self._hand_out(int(fields.get("offset", 0)), float(fields.get("timeout", 0)))
+                return self._hand_out(
+                    int(fields.get("offset", 0)),
+                    float(fields.get("timeout", 0)),
+                    int(fields.get("limit", 100)),
+                )
         return _refused(404, "Not Found")
 
     def _take(
@@ -193,7 +200,7 @@ class TelegramServer:
             self.changed.notify_all()
             return 200, {"ok": True, "result": {"message_id": len(self.received), "chat": {"id": chat}}}
 
-    def _hand_out(self, offset: int, wait_seconds: float) -> tuple[int, dict[str, Any]]:
+    def _hand_out(self, offset: int, wait_seconds: float, most: int) -> tuple[int, dict[str, Any]]:
         with self.changed:
             self._poll += 1
             mine = self._poll
@@ -210,7 +217,7 @@ class TelegramServer:
                     "Conflict: terminated by other getUpdates request; make sure that only one bot instance "
                     "is running",
                 )
-            return 200, {"ok": True, "result": list(self._updates)}
+            return 200, {"ok": True, "result": self._updates[:most]}
 
     def next_fault(self, method: str) -> Fault | None:
         with self.changed:

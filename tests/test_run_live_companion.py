@@ -94,7 +94,7 @@ def test_a_day_that_runs_itself_is_told_from_go_to_summary(here, owner, monkeypa
     with (
         smtp_server() as (inbox, port),
         TelegramServer() as telegram,
-        Market(day_config(begins="14:45", speed=200)) as market,
+        Market(day_config(speed=150)) as market,
     ):
         clock = market._venue.clock
         for kind in (WallClock, SteadyClock):
@@ -114,7 +114,7 @@ def test_a_day_that_runs_itself_is_told_from_go_to_summary(here, owner, monkeypa
         assert market.account().position == 0
     told = [text.partition("\n")[0] for text in telegram.texts]
     assert [
-        re.sub(r"long|short", "SIDE", re.sub(r"[\d,]+\.\d\d|[+-][\d,]+", "N", title)) for title in told
+        re.sub(r"\b(long|short) ", "SIDE ", re.sub(r"[\d,]+\.\d\d|[+-][\d,]+", "N", title)) for title in told
     ] == [
         "LIVE: watching the market",
         "LIVE: GO for Thu 24 Sep 2026, all checks passed",

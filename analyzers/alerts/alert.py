@@ -19,10 +19,13 @@ _LONGEST_TITLE = 200
 _LONGEST_TEXT = 3500
 """Characters; a Telegram message takes 4096, title included."""
 
+_TURNING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+"""Signs that turn the direction of writing: with them a text reads as what it does not say."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """One message. Control characters and half characters are taken out, so that every channel can carry it.
+    """One message. Control, direction and half characters are taken out, so that every channel can carry it.
 
     Attributes
     ----------
@@ -72,7 +75,11 @@ def is_at_least(severity: Severity, least: Severity) -> bool:
 
 def _clean(text: str) -> str:
     whole = text.encode("utf-8", errors="replace").decode("utf-8").replace("\r\n", "\n")
-    return "".join(" " if unicodedata.category(sign) == "Cc" and sign != "\n" else sign for sign in whole)
+    return "".join(" " if _is_unseen(sign) else sign for sign in whole)
+
+
+def _is_unseen(sign: str) -> bool:
+    return sign in _TURNING or (unicodedata.category(sign) == "Cc" and sign != "\n")
 
 
 def _cut(text: str, longest: int) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from analyzers.alerts.apprise_channel import AppriseChannel
 from analyzers.alerts.channel import Channel
-from analyzers.alerts.mail import EmailChannel, smtp_address
+from analyzers.alerts.mail import EmailChannel, is_plain_address, smtp_address
 from analyzers.alerts.settings import AlertsSettings
 from analyzers.alerts.telegram import TelegramChannel
 from analyzers.alerts.telegram_api import TelegramApi
@@ -85,10 +85,10 @@ def _pair(secrets: Secrets, first: str, second: str) -> tuple[str, str] | None:
 def _recipients(text: str) -> list[str]:
     """Return the addresses of ``ALERT_EMAIL_TO``, which commas or blanks separate."""
     found = [part for part in re.split(r"[,;\s]+", text) if part]
-    wrong = [part for part in found if not re.fullmatch(r"[^@<>\s]+@[^@<>\s]+", part)]
+    wrong = [part for part in found if not is_plain_address(part)]
     if wrong or not found:
         raise SettingsError(
-            f"ALERT_EMAIL_TO holds {(wrong or [text])[0]!r}, expected addresses such as me@example.com with "
-            "commas between them; correct it"
+            f"ALERT_EMAIL_TO holds {(wrong or [text])[0]!r}, expected plain ASCII addresses such as "
+            "me@example.com with commas between them; correct it"
         )
     return found

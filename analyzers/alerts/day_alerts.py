@@ -99,6 +99,7 @@ def _post_market(told: Fields, _: str) -> Draft | None:
         lines.append(f"Parity: {told.get('parity_words', 'the backtest of the day differs')}")
     if told.get("drift") in ("warning", "alarm"):
         lines.append(f"Drift ({told['drift']}): {told.get('drift_words', '')}")
+    lines += [str(trouble) for trouble in told.get("troubles") or ()]
     return Draft("warning", "look at the day's checks", lines, "post_market") if lines else None
 
 
@@ -181,6 +182,7 @@ DAY_ALERTS: dict[str, Callable[[Fields, str], Draft | None]] = {
     "journal_failed": _critical("the journal is unwritable: the position is being closed", "error", "open"),
     "desk_failed": _critical("order handling failed", "error", "open"),
     "failed": _critical("an unexpected error: the position is being closed", "error"),
+    "ended_by_error": _critical("the program has ended with an error", "error"),
     "left_open": _critical("A POSITION WAS LEFT OPEN: close it by hand now", "open", "remedy"),
     "square_off_late": lambda told, _: Draft(
         "warning", "the broker squares off before we do",

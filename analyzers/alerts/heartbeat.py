@@ -87,7 +87,9 @@ class Heartbeat:
                 if self._over.is_set():
                     return
                 status = call("GET", self._address, deadline).status
-            failure = "" if status < 400 else f"it answered {status}"
+            failure = "" if status < 300 else f"it answered {status}"
+            if 300 <= status < 400:
+                failure += "; redirects are not followed"
         except DeliveryError as error:
             failure = error.words
         finally:

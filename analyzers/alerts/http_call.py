@@ -78,8 +78,9 @@ def call(
     json: Mapping[str, Any] | None = None,
     data: Mapping[str, str] | None = None,
     files: Mapping[str, tuple[str, bytes, str]] | None = None,
+    most_bytes: int = _MOST_BYTES,
 ) -> HttpAnswer:
-    """Make one request on a connection of its own; redirects are not followed.
+    """Make one request on a connection of its own; redirects are not followed, a longer body is cut off.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def call(
                 method, address, json=json, data=data, files=files, stream=True, allow_redirects=False,
                 timeout=deadline.remaining_seconds, headers={"Accept-Encoding": "identity"},
             ) as response:  # fmt: skip
-                body = response.raw.read(_MOST_BYTES)
+                body = response.raw.read(most_bytes)
                 if deadline.is_over:  # headers that were cut off look like a whole answer
                     raise requests.exceptions.ReadTimeout
                 return HttpAnswer(response.status_code, body, _date(response.headers.get("Date")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import socket
 import ssl
@@ -17,7 +18,7 @@ from analyzers.alerts.deadline import Deadline
 from feeds.clock import Clock, WallClock
 from feeds.errors import SettingsError
 
-__all__ = ["EmailChannel", "SmtpAddress", "smtp_address"]
+__all__ = ["EmailChannel", "SmtpAddress", "is_plain_address", "smtp_address"]
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _FORMS = (
@@ -39,13 +40,19 @@ class SmtpAddress(NamedTuple):
     sender: str
 
 
+def is_plain_address(text: str) -> bool:
+    """Return whether this is an address as every server takes it: plain ASCII, without a name, one only."""
+    one = re.fullmatch(r"[^@<>\s,;\"]+@[^@<>\s,;\"]+", text)
+    return one is not None and text.isascii() and text.isprintable()
+
+
 def smtp_address(url: str, recipients: Sequence[str]) -> SmtpAddress:
     """Take ``SMTP_URL`` apart. The sender is ``?from=``, else the user, else the first recipient.
 
     Raises
     ------
     SettingsError
-        It is none. The message does not quote it.
+        It is none, or its sender is none. The message does not quote it.
     """
     try:
         parts = urlsplit(url)
@@ -56,6 +63,11 @@ def smtp_address(url: str, recipients: Sequence[str]) -> SmtpAddress:
         raise SettingsError(f"SMTP_URL cannot be read, {_FORMS}; {_ESCAPES}")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     given = parse_qs(parts.query).get("from", [user if "@" in user else recipients[0]])[0]
+    if not is_plain_address(given):
+        raise SettingsError(
+            "the sender of SMTP_URL is no address, expected a plain ASCII one such as me@example.com in one "
+            "line; end SMTP_URL with ?from=ADDRESS"
+        )
     is_tls = parts.scheme == "smtps"
     return SmtpAddress(host, port or (465 if is_tls else 587), is_tls, user, password, given)
 
@@ -97,10 +109,10 @@ class EmailChannel:
     def deliver(self, alert: Alert, deadline: Deadline) -> None:
         """See :class:`analyzers.alerts.channel.Channel`. A picture that cannot be read is left out."""
         address = self._address
-        message = self._message(alert)
         was_sent = is_taken = False
         refused: Collection[str] = ()
         try:
+            message = self._message(alert)
             with _Connection(address, self._context, deadline) as connection:
                 self._greet(connection)
                 was_sent = True
@@ -109,6 +121,12 @@ class EmailChannel:
         except (smtplib.SMTPException, OSError) as error:
             if not is_taken:  # a server that forgets to say goodbye has the message all the same
                 raise _failure(error, address, deadline, may_have_arrived=was_sent) from None
+        except ValueError as error:  # its own words may hold the password
+            raise DeliveryError(
+                f"nothing can be sent to {address.host} with these settings ({type(error).__name__})",
+                is_final=True,
+                remedy="write SMTP_URL, its user and password, and ALERT_EMAIL_TO in plain ASCII",
+            ) from None
         if refused:
             raise DeliveryError(
                 f"{address.host} takes no mail for {', '.join(sorted(refused))}",

@@ -23,6 +23,8 @@ _LONGEST_TEXT = 4096
 """Of Telegram, counted in UTF-16 units."""
 
 _UPDATES_AT_ONCE = 20
+_MOST_BYTES = 1_000_000
+_MOST_BYTES_OF_UPDATES = 8_000_000
 
 
 class TelegramReply(NamedTuple):
@@ -96,7 +98,23 @@ class TelegramApi:
             files={"photo": (name, picture, "image/png")},
         )
 
-    def updates(self, offset: int, wait_seconds: int, deadline: Deadline) -> TelegramReply:
+    def name(self, deadline: Deadline) -> str:
+        """Ask for the bot's own name, without the @.
+
+        Raises
+        ------
+        DeliveryError
+            There was no usable answer.
+        """
+        result = self._call("getMe", deadline).result
+        name = result.get("username") if isinstance(result, dict) else None
+        if not isinstance(name, str) or not name:
+            raise DeliveryError("Telegram answered without the bot's name")
+        return name
+
+    def updates(
+        self, offset: int, wait_seconds: int, deadline: Deadline, *, most: int = _UPDATES_AT_ONCE
+    ) -> TelegramReply:
         """Ask for messages from number ``offset`` on (-1: the newest), and wait for one so long.
 
         Raises
@@ -110,9 +128,10 @@ class TelegramApi:
             json={
                 "offset": offset,
                 "timeout": wait_seconds,
-                "limit": _UPDATES_AT_ONCE,
+                "limit": most,
                 "allowed_updates": ["message"],
             },
+            most_bytes=_MOST_BYTES_OF_UPDATES,
         )
 
     def _call(
@@ -123,8 +142,10 @@ class TelegramApi:
         json: Mapping[str, Any] | None = None,
         data: Mapping[str, str] | None = None,
         files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        most_bytes: int = _MOST_BYTES,
     ) -> TelegramReply:
-        answer = call("POST", f"{self._base}/{method}", deadline, json=json, data=data, files=files)
+        address = f"{self._base}/{method}"
+        answer = call("POST", address, deadline, json=json, data=data, files=files, most_bytes=most_bytes)
         return TelegramReply(_result_of(answer), answer.date)
 
 

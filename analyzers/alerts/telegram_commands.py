@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -55,7 +55,8 @@ class TelegramCommands:
 
     What was sent before listening began, or is older than 60 seconds, is not obeyed, and its sender is told
     so: a /flatten that comes out of a tunnel must not close another position. The age is measured between
-    Telegram's own clock readings where it gives them, so that this machine's clock does not matter.
+    Telegram's own clock readings where it gives them, so that this machine's clock does not matter; what
+    passes while earlier messages are answered counts. Commands with another bot's name are passed over.
 
     Parameters
     ----------
@@ -77,6 +78,8 @@ class TelegramCommands:
         Waits after failures.
     clock : feeds.clock.Clock or None
         None for this machine's.
+    stopwatch : callable
+        Monotonic seconds.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class TelegramCommands:
         poll_seconds: int = _POLL_SECONDS,
         pauses: Pauses | None = None,
         clock: Clock | None = None,
+        stopwatch: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
         self._chat_id = chat_id
@@ -101,6 +105,8 @@ class TelegramCommands:
         self._poll_seconds = poll_seconds
         self._pauses = pauses or Pauses()
         self._clock = clock or WallClock()
+        self._stopwatch = stopwatch
+        self._name = ""
         self._offset = -1
         self._is_first = True
         self._failures = 0
@@ -139,9 +145,11 @@ class TelegramCommands:
 
     def _ask(self) -> TelegramReply:
         wait_seconds = 0 if self._is_first else self._poll_seconds
+        # What cannot be read as a whole, because it is too large or the line too slow, may be read in parts.
+        options = {"most": 1} if self._failures else {}
         return self._within(
             wait_seconds + self._timeout_seconds,
-            lambda deadline: self._api.updates(self._offset, wait_seconds, deadline),
+            lambda deadline: self._api.updates(self._offset, wait_seconds, deadline, **options),
         )
 
     def _note_failure(self, error: DeliveryError) -> None:
@@ -155,6 +163,7 @@ class TelegramCommands:
         self._over.wait(max(least, error.retry_after_seconds))
 
     def _take(self, reply: TelegramReply) -> None:
+        arrived, date = self._stopwatch(), reply.date or self._clock.now()
         is_first, self._is_first = self._is_first, False
         self._offset = max(self._offset, 0)
         for update in reply.result if isinstance(reply.result, list) else []:
@@ -165,11 +174,12 @@ class TelegramCommands:
             self._offset = update["update_id"] + 1
             message = update.get("message")
             if isinstance(message, dict):
-                self._hear(message, reply.date or self._clock.now(), is_from_before=is_first)
+                self._hear(message, date.timestamp() - arrived, is_from_before=is_first)
             if self._over.is_set():
                 return
 
-    def _hear(self, message: Mapping[str, Any], now: dt.datetime, *, is_from_before: bool) -> None:
+    def _hear(self, message: Mapping[str, Any], epoch: float, *, is_from_before: bool) -> None:
+        """Take a message in; the time, in seconds since 1970, is ``epoch`` and the stopwatch together."""
         chat, text, sent = message.get("chat"), message.get("text"), message.get("date")
         if not isinstance(text, str) or not text.startswith("/") or not isinstance(sent, int):
             return
@@ -181,15 +191,32 @@ class TelegramCommands:
                     "telegram_stranger", chat=chat_id, remedy="none is needed: it is not answered"
                 )
             return
-        word, _, rest = text.partition(" ")
-        command = word[1:].split("@")[0].lower()
-        age = now.timestamp() - sent
+        word, *rest = text.split()
+        command, at, name = word[1:].lower().partition("@")
+        if at:
+            try:
+                own = self._own_name()
+            except DeliveryError as error:
+                self._answer(
+                    f"Not done: {word[:80]}: my own name could not be asked for ({error.words}). Send it "
+                    "again, or without the name."
+                )
+                return
+            if name != own:
+                return
+        age = epoch + self._stopwatch() - sent
         if is_from_before or age > _OLDEST_SECONDS:
             self._log.warning("telegram_command_late", command=command[:20], age_seconds=round(age))
             why = "was sent before I listened" if is_from_before else f"came {age:.0f} seconds late"
             self._answer(f"Not done: {word[:20]} {why}. Send it again if it still holds.")
             return
-        self._answer(self._obey(command, _who(message), " ".join(rest.split())[:200]))
+        self._answer(self._obey(command, _who(message), " ".join(rest)[:200]))
+
+    def _own_name(self) -> str:
+        """Return the bot's name in small letters, asked for when it is needed first."""
+        if not self._name:
+            self._name = self._within(self._timeout_seconds, self._api.name).lower()
+        return self._name
 
     def _obey(self, command: str, who: str, reason: str) -> str:
         if command == "status":

@@ -123,7 +123,7 @@ def _listen(
 
     makers: list[Callable[[], Any]] = [
         lambda: make_telegram_commands(configuration.alerts, secrets, order, words, log),
-        lambda: make_heartbeat(configuration.alerts, secrets, lambda: not board.view.outage, log),
+        lambda: make_heartbeat(configuration.alerts, secrets, lambda: not board.outage, log),
     ]
     for make in makers:
         try:
@@ -160,7 +160,7 @@ def _serve(
 def _outage(board: Board) -> str:
     """Return why the trading process cannot be relied upon; its end in order is no reason."""
     view = board.view
-    return "" if view.now is None or view.now.phase == "over" else view.outage
+    return "" if view.now is None or view.now.phase == "over" else board.outage
 
 
 def _public_url(configuration: Configuration) -> str | None:

@@ -12,7 +12,7 @@ from werkzeug.exceptions import BadRequest, Forbidden, NotFound, ServiceUnavaila
 from analyzers.status.auth import SESSION_SECONDS
 from analyzers.status.board import Board
 from analyzers.status.controls import COMMANDS, SendCommand, fields_of
-from analyzers.status.guard import COOKIE, Guard
+from analyzers.status.guard import Guard
 from analyzers.status.health import SILENT_SECONDS
 from analyzers.status.metrics import metrics_text
 
@@ -41,7 +41,7 @@ def make_api(
         check_reader()
         view = board.ask()
         if board.age_seconds > SILENT_SECONDS:
-            raise ServiceUnavailable(_hung(board))
+            raise ServiceUnavailable(board.outage)
         if request.if_none_match.contains_weak(view.etag):
             response = Response(status=304)
         elif request.accept_encodings.quality("gzip") > 0:
@@ -55,7 +55,7 @@ def make_api(
 
     @api.get("/healthz")
     def health() -> Response:
-        outage = _hung(board) if board.age_seconds > SILENT_SECONDS else board.view.outage
+        outage = board.kind_of_outage  # open to everybody: no figure, reason or path
         return Response(f"{outage or 'ok'}\n", 503 if outage else 200, mimetype="text/plain")
 
     @api.get("/metrics")
@@ -78,7 +78,7 @@ def make_api(
         begun = guard.auth.begin_session()
         response = _session_answer(begun.csrf)
         response.set_cookie(
-            COOKIE,
+            guard.auth.cookie,
             begun.session_id,
             max_age=int(SESSION_SECONDS),
             httponly=True,
@@ -90,9 +90,9 @@ def make_api(
     @api.post("/session/end")
     def end_session() -> Response:
         guard.check_sender(request)
-        guard.auth.end_session(request.cookies.get(COOKIE, ""))
+        guard.auth.end_session(request.cookies.get(guard.auth.cookie, ""))
         response = _session_answer("")
-        response.delete_cookie(COOKIE, httponly=True, samesite="Strict")
+        response.delete_cookie(guard.auth.cookie, httponly=True, samesite="Strict")
         return response
 
     @api.post("/api/control/<command>")
@@ -117,11 +117,10 @@ def make_api(
 
 def _body() -> dict[str, Any]:
     """Return the JSON object of a request; an empty body is an empty one."""
-    body = request.get_json() if request.get_data() else {}
+    try:
+        body = request.get_json() if request.get_data() else {}
+    except RecursionError:
+        raise BadRequest("found JSON that is nested too deeply, expected an object such as {}") from None
     if not isinstance(body, dict):
         raise BadRequest("found JSON that is no object, expected one such as {}")
     return body
-
-
-def _hung(board: Board) -> str:
-    return f"the page's own reading of the files hangs for {board.age_seconds:.0f} s; restart the program"

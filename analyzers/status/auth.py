@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import os
 import secrets as random_secrets
@@ -30,7 +31,7 @@ _SHORTEST_TOKEN = 16
 
 
 class TooManyGuessesError(Exception):
-    """Too many wrong tokens came from one address; ``retry_seconds`` is how long none is looked at."""
+    """Too many wrong tokens came from one address; ``retry_seconds`` is how long only the right one helps."""
 
     def __init__(self, retry_seconds: float) -> None:
         super().__init__(f"too many wrong tokens, expected a pause of {retry_seconds:.0f} s; then try again")
@@ -66,10 +67,16 @@ class Auth:
         The one that is right.
     monotonic : callable
         Seconds that only grow.
+
+    Attributes
+    ----------
+    cookie : str
+        Name of the cookie of a session: browsers tell ports of a host apart by nothing else.
     """
 
     def __init__(self, token: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._token = token.encode()
+        self.cookie = f"muhurat_session_{hashlib.blake2b(self._token, digest_size=4).hexdigest()}"
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
@@ -81,16 +88,17 @@ class Auth:
         Raises
         ------
         TooManyGuessesError
-            The address gave five wrong ones; for 30 seconds none of its tokens is looked at.
+            It is wrong, and the address gave five wrong ones within 30 seconds of pause.
         """
         now = self._monotonic()
         with self._lock:
-            guesses = self._guesses.get(address, _Guesses(0, 0.0))
-            if guesses.paused_until > now:
-                raise TooManyGuessesError(guesses.paused_until - now)
+            # The right one first: behind a proxy, whoever guesses has the address of everybody else
             if hmac.compare_digest(given.encode("utf-8", errors="replace"), self._token):
                 self._guesses.pop(address, None)
                 return True
+            guesses = self._guesses.get(address, _Guesses(0, 0.0))
+            if guesses.paused_until > now:
+                raise TooManyGuessesError(guesses.paused_until - now)
             wrong = guesses.wrong + 1
             is_last = wrong >= _GUESSES
             self._guesses[address] = _Guesses(
@@ -146,15 +154,17 @@ def find_token(settings: StatusSettings, secrets: Secrets, state_folder: Path) -
     Raises
     ------
     SettingsError
-        The page can be reached from beyond this machine and there is no ``STATUS_TOKEN``, or a short one.
+        ``status.host`` is beyond this machine and there is no ``STATUS_TOKEN``, or the page is reached from
+        there by whatever way and it is a short one.
     OSError
         The file cannot be read or written.
     """
     given = secrets.get("STATUS_TOKEN")
-    if not is_loopback(settings.host) and len(given or "") < _SHORTEST_TOKEN:
-        found = "no STATUS_TOKEN" if given is None else f"a STATUS_TOKEN of {len(given)} characters"
+    needs_one = bool(given) or not is_loopback(settings.host)
+    if needs_one and settings.beyond and len(given or "") < _SHORTEST_TOKEN:
+        found = f"a STATUS_TOKEN of {len(given)} characters" if given else "no STATUS_TOKEN"
         raise SettingsError(
-            f"status.host is {settings.host!r}, which others can reach, and found {found}, expected one of "
+            f"{settings.beyond}, which others can reach, and found {found}, expected one of "
             f"{_SHORTEST_TOKEN} or more; set it in the environment or in secrets.env, or use 127.0.0.1"
         )
     file = None if given else state_folder / TOKEN_FILE

@@ -16,10 +16,19 @@ from typing import Any, NamedTuple, Self
 from analyzers.log_tail import LogTail
 from analyzers.status.controls import Outcome
 from analyzers.status.counts import LogCounts
-from analyzers.status.day_files import WATCH_LOG, DayFiles, DaysFile, NowFile, day_folder
+from analyzers.status.day_files import (
+    UNREADABLE,
+    WATCH_LOG,
+    DayFiles,
+    DaysFile,
+    NowFile,
+    day_folder,
+    hand_out,
+)
 from analyzers.status.day_fold import EVENTS_SHOWN, event_of_page, merged_events
-from analyzers.status.health import Health, health_of, outage_of
+from analyzers.status.health import SILENT_SECONDS, Health, health_of, kind_of_outage, outage_of
 from analyzers.status.now import Now
+from analyzers.status.shown import shown_text
 from feeds.clock import Clock, WallClock
 from feeds.secrets import mask_patterns
 
@@ -30,6 +39,7 @@ _IDLE_POLL_SECONDS = 1.0
 _AWAITED_POLL_SECONDS = 0.05
 _IDLE_AFTER_SECONDS = 10.0
 _OUTCOMES_KEPT = 256
+_HANGS = "the page's own reading of the files hangs"
 
 
 def no_alerts() -> list[dict[str, Any]]:
@@ -126,12 +136,13 @@ class Board:
         self.read_only = read_only
         self._folder = state_folder
         self._alert_counters = alert_counters
-        self._mask = mask
+        self._mask: Callable[[str], str] = lambda text: shown_text(mask(text))
         self._clock = clock or WallClock()
         self._monotonic = monotonic
         self._now_file = NowFile(state_folder)
-        self._days_file = DaysFile(state_folder)
+        self._days_file = DaysFile(state_folder, self._mask)
         self._watch = LogTail(state_folder / WATCH_LOG)
+        self._unread_of_watch = 0
         self._watch_events: deque[dict[str, str]] = deque(maxlen=EVENTS_SHOWN)
         self._day: DayFiles | None = None
         self._age: _Age | None = None
@@ -177,6 +188,21 @@ class Board:
         """Time since the view was made; grows when the board hangs."""
         return self._monotonic() - self.view.made_at
 
+    @property
+    def outage(self) -> str:
+        """Why the trading process cannot be relied upon as of now; empty when it can."""
+        if self.age_seconds > SILENT_SECONDS:
+            return f"{_HANGS} for {self.age_seconds:.0f} s; restart the program"
+        return self.view.outage
+
+    @property
+    def kind_of_outage(self) -> str:
+        """The same in fixed words, for whom figures and reasons are no business of."""
+        if self.age_seconds > SILENT_SECONDS:
+            return _HANGS
+        view = self.view
+        return kind_of_outage(view.now, view.stale_seconds)
+
     def wait_for_outcome(self, command_id: str, timeout_seconds: float) -> Outcome | None:
         """Wait until the log tells what came of a command; return None if it does not in time."""
         with self._changed:
@@ -217,8 +243,13 @@ class Board:
                 days = self._days_file.read()
             except OSError as error:
                 problem = f"{error.strerror} at {error.filename}"
+            except UNREADABLE as error:
+                problem = f"{type(error).__name__}: {error}"
             fold = None if self._day is None else self._day.fold
             shown = {} if fold is None else fold.shown()
+            unread = self._unread_of_watch + (0 if self._day is None else self._day.unread)
+            if unread and not problem:
+                problem = f"{unread} record(s) of the logs that make no sense"
             self.view = self._view(shown, days, problem)
         return self.view
 
@@ -228,15 +259,19 @@ class Board:
         if self._now_file.has_changed and now is not None:
             age = (self._clock.now() - now.written_at).total_seconds()
             self._age = _Age(max(0.0, age), self._monotonic())
-            self._masked_now = _masked(now.model_dump(mode="json"), self._mask)
+            content = now.model_dump(mode="json", exclude={"api_key"})
+            content["login_page"] = bool(now.login_page and now.api_key)
+            self._masked_now = _masked(content, self._mask)
 
     def _read_watch_log(self) -> None:
-        for record in self._watch.read():
-            self.counts.take(record)
-            self._take_outcome(record)
-            shown = event_of_page(record, self._mask)
-            if shown is not None:
-                self._watch_events.append(shown)
+        self._unread_of_watch += hand_out(
+            self._watch.read(), self._take_outcome, self.counts.take, self._take_event
+        )
+
+    def _take_event(self, record: dict[str, Any]) -> None:
+        shown = event_of_page(record, self._mask)
+        if shown is not None:
+            self._watch_events.append(shown)
 
     def _read_day(self) -> None:
         now = self._now_file.now
@@ -287,14 +322,14 @@ class Board:
             "controls": {"can": not why_not, "why_not": why_not},
             "server_time": self._clock.now().isoformat(timespec="seconds"),
         }
-        body = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        body = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return View(
             now=now,
             stale_seconds=stale,
             health=health,
             outage=outage,
             channels=channels,
-            body=body,
+            body=body.encode(errors="replace"),
             made_at=made_at,
         )
 

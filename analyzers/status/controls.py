@@ -7,6 +7,8 @@ import secrets as random_secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
+from analyzers.status.shown import shown_text
+
 __all__ = ["COMMANDS", "LIFT_WORD", "CommandSender", "Outcome", "SendCommand", "fields_of"]
 
 COMMANDS = ("pause", "resume", "flatten", "kill", "lift")
@@ -81,7 +83,7 @@ def fields_of(command: str, body: Mapping[str, Any]) -> dict[str, str] | str:
     reason = body.get("reason", "")
     if not isinstance(reason, str):
         return "found a reason that is no text, expected one; leave it out or correct it"
-    fields = {"reason": " ".join(reason.split())[:_LONGEST_REASON]}
+    fields = {"reason": shown_text(" ".join(reason.split()))[:_LONGEST_REASON]}
     if command == "lift":
         if body.get("word") != LIFT_WORD:
             return f"expected the word {LIFT_WORD}, typed as it stands here; the kill switch stays on"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,15 @@ from analyzers.status.day_fold import DayFold, number
 from analyzers.status.now import NOW_FILE, Now, read_now
 from feeds.errors import DataError
 
-__all__ = ["DAYS_FILE", "LIVE_LOG", "WATCH_LOG", "DayFiles", "DaysFile", "NowFile", "day_folder"]
+__all__ = [
+    "DAYS_FILE", "LIVE_LOG", "UNREADABLE", "WATCH_LOG", "DayFiles", "DaysFile", "NowFile", "day_folder",
+    "hand_out",
+]  # fmt: skip
 
 LIVE_LOG, WATCH_LOG, DAYS_FILE = "live.log", "watch.log", "days.csv"
+
+UNREADABLE = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+"""What is raised by content that is of another shape than what is written here."""
 
 _DAYS_SHOWN = 20
 
@@ -34,6 +40,11 @@ class DayFiles:
         Hides secrets in what is shown.
     on_record : callable
         Given every record of the log.
+
+    Attributes
+    ----------
+    unread : int
+        How many records of the log made no sense.
     """
 
     def __init__(
@@ -45,6 +56,7 @@ class DayFiles:
     ) -> None:
         self.folder = folder
         self.fold = DayFold(mask)
+        self.unread = 0
         self._counts = counts
         self._on_record = on_record
         self._log = LogTail(folder / LIVE_LOG)
@@ -53,10 +65,7 @@ class DayFiles:
 
     def read(self) -> None:
         """Take in what is new. Raises OSError."""
-        for record in self._log.read():
-            self._counts.take(record)
-            self.fold.take_record(record)
-            self._on_record(record)
+        self.unread += hand_out(self._log.read(), self._on_record, self._counts.take, self.fold.take_record)
         self.fold.take_bars(self._bars.read())
         self.fold.take_decisions(self._decisions.read())
 
@@ -102,10 +111,11 @@ class NowFile:
 
 
 class DaysFile:
-    """``days.csv``: the days that are over, read when it has changed. For one thread."""
+    """``days.csv``: the days that are over, read when it has changed, and masked. For one thread."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, mask: Callable[[str], str]) -> None:
         self._path = folder / DAYS_FILE
+        self._mask = mask
         self._seen: tuple[int, ...] = ()
         self._days: list[dict[str, Any]] = []
 
@@ -126,14 +136,26 @@ class DaysFile:
         rows.sort(key=lambda row: str(row["day"]), reverse=True)
         return [
             {
-                "day": row["day"],
-                "mode": row.get("mode") or "",
+                "day": self._mask(row["day"]),
+                "mode": self._mask(row.get("mode") or ""),
                 "trades": int(number(row.get("trades")) or 0),
                 "net_pnl": number(row.get("net_pnl")),
-                "outcome": row.get("outcome") or "",
+                "outcome": self._mask(row.get("outcome") or ""),
             }
             for row in rows[:_DAYS_SHOWN]
         ]
+
+
+def hand_out(records: Iterable[dict[str, Any]], *takers: Callable[[dict[str, Any]], None]) -> int:
+    """Give each record to each taker in turn; return how many made no sense to one of them."""
+    unread = 0
+    for record in records:
+        try:
+            for take in takers:
+                take(record)
+        except UNREADABLE:
+            unread += 1
+    return unread
 
 
 def day_folder(state_folder: Path, now: Now | None) -> Path:

@@ -98,7 +98,7 @@ class DayFold:
         if rupees is None:
             rupees = number(record.get("pnl"))
         if rupees is not None:
-            self._equity[str(record.get("start"))] = [record.get("time"), rupees]
+            self._equity[str(record.get("start"))] = [self._mask(str(record.get("time"))), rupees]
 
     def _take_latency(self, record: Mapping[str, Any]) -> None:
         wire_ms = number(record.get("wire_ms"))
@@ -129,7 +129,12 @@ class DayFold:
     def _put_fill(self, key: tuple[Any, ...], time: object, role: str, size: object, price: object) -> None:
         units, points = number(size), number(price)
         if units and points is not None:
-            self._fills[key] = {"time": time, "role": role, "size": units, "price": points}
+            self._fills[key] = {
+                "time": self._mask(str(time)),
+                "role": self._mask(role),
+                "size": units,
+                "price": points,
+            }
 
     # -- showing ---------------------------------------------------------------------------------
 
@@ -178,7 +183,8 @@ def event_of_page(record: Mapping[str, Any], mask: Callable[[str], str]) -> dict
     words = words_of(record)
     if not words:
         return None
-    return {"time": str(record.get("time", "")), "level": level, "event": event, "words": mask(words)}
+    time = mask(str(record.get("time", "")))
+    return {"time": time, "level": level, "event": mask(event), "words": mask(words)}
 
 
 def merged_events(*sources: Iterable[dict[str, str]]) -> list[dict[str, str]]:

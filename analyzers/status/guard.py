@@ -12,12 +12,14 @@ from analyzers.status.auth import Auth, Session
 from analyzers.status.hosts import host_of, is_loopback, origin_of
 from analyzers.status.settings import StatusSettings
 
-__all__ = ["COOKIE", "CSRF_HEADER", "Guard"]
+__all__ = ["CSRF_HEADER", "Guard"]
 
-COOKIE = "muhurat_session"
 CSRF_HEADER = "X-CSRF-Token"
 
-_PROXY_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
+_PROXY_HEADERS = (
+    "Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Server",
+    "X-Real-Ip", "CF-Connecting-IP",
+)  # fmt: skip
 
 
 class Guard:
@@ -44,7 +46,7 @@ class Guard:
         self._hosts = {host_of(name) for name in (settings.host, *settings.host_names)}
         if public is not None:
             self._hosts.add(public[1])
-        self._is_private = is_loopback(settings.host) and (public is None or is_loopback(public[1]))
+        self._is_private = not settings.beyond
 
     def check_host(self, request: Request) -> None:
         """Refuse a name that is none of ours. Raises BadRequest."""
@@ -92,7 +94,7 @@ class Guard:
 
     def session(self, request: Request) -> Session | None:
         """Return the session that a browser's cookie names."""
-        return self.auth.session(request.cookies.get(COOKIE, ""))
+        return self.auth.session(request.cookies.get(self.auth.cookie, ""))
 
     def check_control(self, request: Request) -> None:
         """Let the page itself and scripts with the token through, and nobody else.

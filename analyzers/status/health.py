@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from analyzers.status.now import Now
 from feeds.clock import IST
 
-__all__ = ["HUNG_SECONDS", "SILENT_SECONDS", "Health", "health_of", "outage_of"]
+__all__ = ["HUNG_SECONDS", "SILENT_SECONDS", "Health", "health_of", "kind_of_outage", "outage_of"]
 
 SILENT_SECONDS = 15.0
 """Age of ``now.json``, written once a second, at which its writer is taken for dead."""
@@ -29,6 +29,19 @@ class Health(NamedTuple):
     reasons: tuple[str, ...] = ()
 
 
+def kind_of_outage(now: Now | None, stale_seconds: float | None) -> str:
+    """Return in fixed words why the trading process cannot be relied upon; empty when it can."""
+    if now is None or stale_seconds is None:
+        return "the trading process has said nothing yet"
+    if now.phase == "over":
+        return "the trading process has ended"
+    if stale_seconds > SILENT_SECONDS:
+        return "the trading process is silent"
+    if now.phase == "session" and now.pulse_age_seconds > HUNG_SECONDS:
+        return "the trading process hangs"
+    return ""
+
+
 def outage_of(now: Now | None, stale_seconds: float | None, problem: str = "") -> str:
     """Return why the trading process cannot be relied upon, in one line; empty when it can.
 
@@ -41,15 +54,16 @@ def outage_of(now: Now | None, stale_seconds: float | None, problem: str = "") -
     problem : str
         Why there is none, or no newer one.
     """
+    kind = kind_of_outage(now, stale_seconds)
     if now is None or stale_seconds is None:
-        return problem or "the trading process has said nothing yet"
+        return problem or kind
+    if not kind:
+        return ""
     if now.phase == "over":
-        return f"the trading process has ended: {now.why or 'in order'}"
+        return f"{kind}: {now.why or 'in order'}"
     if stale_seconds > SILENT_SECONDS:
-        return f"the trading process is silent for {stale_seconds:.0f} s{f' ({problem})' if problem else ''}"
-    if now.phase == "session" and now.pulse_age_seconds > HUNG_SECONDS:
-        return f"the trading process hangs: its main thread took no turn for {now.pulse_age_seconds:.0f} s"
-    return ""
+        return f"{kind} for {stale_seconds:.0f} s{f' ({problem})' if problem else ''}"
+    return f"{kind}: its main thread took no turn for {now.pulse_age_seconds:.0f} s"
 
 
 def health_of(

@@ -20,8 +20,10 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from analyzers.status.board import Board, View
+from analyzers.status.controls import COMMANDS
 from analyzers.status.counts import Counted, Histogram
 from analyzers.status.now import AccountNow, DriftNow, Now, State
+from analyzers.status.shown import shown_text
 from feeds.version import __version__
 
 __all__ = ["BoardCollector", "HttpCounts", "metrics_text"]
@@ -29,6 +31,8 @@ __all__ = ["BoardCollector", "HttpCounts", "metrics_text"]
 _SECONDS_PER_DAY = 86_400.0
 _DRIFT_LEVELS = get_args(DriftNow.model_fields["level"].annotation)
 _Labels = TypeVar("_Labels", bound=tuple[str, ...])
+_LEVELS = ("info", "warning", "error")
+_OUTCOMES_OF_CONTROLS = ("done", "refused")
 _OUTCOMES_OF_ALERTS = ("sent", "failed", "dropped", "suppressed")
 
 
@@ -66,7 +70,7 @@ class BoardCollector(Collector):
     def __init__(self, board: Board, requests: HttpCounts, mask: Callable[[str], str]) -> None:
         self._board = board
         self._requests = requests
-        self._mask = mask
+        self._mask: Callable[[str], str] = lambda text: shown_text(mask(text))
 
     def describe(self) -> Iterable[Metric]:
         """Return nothing: the metrics need not be collected to be registered."""
@@ -76,11 +80,11 @@ class BoardCollector(Collector):
         """Yield every metric of this moment."""
         view = self._board.view
         yield InfoMetricFamily("muhurat_build", "Version of the program.", value={"version": __version__})
-        yield _gauge("up", "Whether the trading process can be relied upon.", float(not view.outage))
+        yield _gauge("up", "Whether the trading process can be relied upon.", float(not self._board.outage))
         yield _gauge("snapshot_age_seconds", "Age of what it said last.", view.stale_seconds)
         if view.now is not None:
             yield from self._of_now(view.now)
-        yield from self._of_logs(self._board.counts.counted())
+        yield from self._of_logs(self._board.counts.counted(), view.now)
         yield from self._of_alerts(view)
         yield self._counter(
             "http_requests", "Requests to this page.", ("route", "status"), self._requests.counted()
@@ -136,7 +140,15 @@ class BoardCollector(Collector):
         yield _gauge("position_units", "Units held, short below zero.", account.position)
         yield _gauge("last_price_points", "Last price, index points.", account.last_price)
 
-    def _of_logs(self, counted: Counted) -> Iterator[Metric]:
+    def _of_logs(self, counted: Counted, now: Now | None) -> Iterator[Metric]:
+        # A counter that begins with its first event has no rise there: what is known to come begins at 0
+        denials: dict[tuple[str, ...], int] = {
+            (rule.name,): 0 for rule in (now.rules if now is not None else ())
+        }
+        denials |= _tuples(counted.denials)
+        records: dict[tuple[str, ...], int] = {(level,): 0 for level in _LEVELS} | _tuples(counted.records)
+        controls = {(command, outcome): 0 for command in COMMANDS for outcome in _OUTCOMES_OF_CONTROLS}
+        controls |= counted.controls
         yield _histogram(
             "decision_latency_seconds",
             "From the last tick of a bar to the entry leaving this machine.",
@@ -146,16 +158,16 @@ class BoardCollector(Collector):
             "order_answer_seconds", "From an order leaving to the broker's answer.", counted.order_answer
         )
         yield self._counter("orders", "Orders.", ("role", "outcome"), counted.orders)
-        yield self._counter("entries_denied", "Entries not sent.", ("rule",), _tuples(counted.denials))
+        yield self._counter("entries_denied", "Entries not sent.", ("rule",), denials)
         yield self._counter("trades", "Round trips that are over.", ("result",), _tuples(counted.trades))
         yield self._counter(
             "bars", "Bars of the day.", ("complete",),
             {(str(complete).lower(),): count for complete, count in counted.bars.items()},
         )  # fmt: skip
-        yield self._counter("log_records", "Records logged.", ("level",), _tuples(counted.records))
+        yield self._counter("log_records", "Records logged.", ("level",), records)
         yield self._counter("stream_reconnects", "Streams opened anew.", (), {(): counted.reconnects})
         yield self._counter("step_missed", "Steps of the day missed.", (), {(): counted.steps_missed})
-        yield self._counter("controls", "Commands by page or chat.", ("command", "outcome"), counted.controls)
+        yield self._counter("controls", "Commands by page or chat.", ("command", "outcome"), controls)
 
     def _of_alerts(self, view: View) -> Iterator[Metric]:
         yield self._counter(
@@ -188,8 +200,12 @@ class BoardCollector(Collector):
 
 def metrics_text(registry: CollectorRegistry, accepted: str) -> tuple[bytes, str]:
     """Return the metrics in the form that a scraper accepts, and the type of their content."""
-    encode, content_type = choose_encoder(accepted)
-    return encode(registry), content_type
+    try:
+        encode, content_type = choose_encoder(accepted)
+        return encode(registry), content_type
+    except (TypeError, ValueError):  # an odd version was asked for
+        encode, content_type = choose_encoder("")
+        return encode(registry), content_type
 
 
 def _gauge(name: str, words: str, value: float | None) -> Metric:

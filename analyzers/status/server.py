@@ -6,21 +6,27 @@ import logging
 import socket
 import threading
 import time
+from collections import Counter
 from types import TracebackType
 from typing import Any, Self
 
 from flask import Flask
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 
 from analyzers.status.app import LONGEST_BODY_BYTES
+from analyzers.status.hosts import is_loopback
 from feeds.errors import SettingsError
 
 __all__ = ["StatusServer"]
 
 _THREADS = 8
 _CONNECTIONS = 500
+_CONNECTIONS_OF_AN_ADDRESS = 64
 _IDLE_SECONDS = 20
+_REQUEST_SECONDS = 20.0
 _LONGEST_HEADER_BYTES = 16_384
 _BACKLOG = 256
 _LOOK_SECONDS = 0.25
@@ -42,7 +48,9 @@ class StatusServer:
     Notes
     -----
     A thread is only held while an answer is made: sending it is done by one loop for all connections. One on
-    which nothing moves for 20 seconds is closed.
+    which nothing moves for 20 seconds is closed, and so is one whose request is not whole 20 seconds after
+    its first byte, and the newest of more than 64 of one address. This machine's own may have more: a proxy
+    on it has everybody's.
     """
 
     def __init__(self, app: Flask, host: str, port: int) -> None:
@@ -68,8 +76,9 @@ class StatusServer:
         SettingsError
             The port is taken, or the host is no address of this machine.
         """
-        # Its warnings name each moment at which more ask than there are threads, which is no trouble
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+        # It warns of each moment at which more ask than there are threads, and of those who still ask when it
+        # is stopped: no trouble, and a companion's would stand on the console of the trading process
+        logging.getLogger("waitress").setLevel(logging.ERROR)
         listening = self._listen(patience_seconds)
         host, port = listening.getsockname()[:2]
         self._server = create_server(
@@ -87,6 +96,7 @@ class StatusServer:
             expose_tracebacks=False,
             ident=None,
         )
+        self._server.channel_class = _Channel
         self._thread.start()
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
         return self.url
@@ -132,13 +142,36 @@ class StatusServer:
         try:
             while not self._over.is_set():
                 wasyncore.loop(timeout=_TURN_SECONDS, use_poll=True, map=self._sockets, count=1)
-                for channel in [*server.active_channels.values()]:
+                of_address: Counter[str] = Counter()
+                for channel in [*server.active_channels.values()]:  # the oldest first
+                    address = channel.addr[0]
+                    of_address[address] += 1
+                    is_one_too_many = of_address[address] > _CONNECTIONS_OF_AN_ADDRESS and not is_loopback(
+                        address
+                    )
                     # waitress closes an idle connection when it can be written to; to a reader that has
                     # stopped reading that is never
-                    if channel.will_close:
+                    if channel.will_close or is_one_too_many or _is_overdue(channel.request):
                         channel.handle_close()
         finally:
             server.task_dispatcher.shutdown()
             for channel in [*server.active_channels.values()]:
                 channel.handle_close()  # also what it has kept in files for a slow reader
             wasyncore.close_all(self._sockets)
+
+
+class _Request(HTTPRequestParser):
+    """A request that knows when its first byte came."""
+
+    def __init__(self, adjustments: Any) -> None:  # noqa: ANN401 # waitress has no types
+        super().__init__(adjustments)
+        self.begun_at = time.monotonic()
+
+
+class _Channel(HTTPChannel):
+    parser_class = _Request
+
+
+def _is_overdue(request: _Request | None) -> bool:
+    """Tell whether a request that is not whole yet has been on its way for too long."""
+    return request is not None and time.monotonic() - request.begun_at > _REQUEST_SECONDS

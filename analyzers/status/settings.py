@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from analyzers.status.hosts import host_of
+from analyzers.status.hosts import host_of, is_loopback, origin_of
 from feeds.section import Section
 
 __all__ = ["StatusSettings"]
@@ -51,3 +51,13 @@ class StatusSettings(Section):
         (),
         description="Further names under which the page may be asked for; every other name is refused.",
     )
+
+    @property
+    def beyond(self) -> str:
+        """The setting by which the page is reached from beyond this machine, in words; empty for none."""
+        if not is_loopback(self.host):
+            return f"status.host is {self.host!r}"
+        if self.public_url and not is_loopback(origin_of(self.public_url)[1]):
+            return f"status.public_url is {self.public_url!r}"
+        names = [name for name in self.host_names if not is_loopback(name)]
+        return f"status.host_names has {names[0]!r}" if names else ""

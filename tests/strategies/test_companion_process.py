@@ -209,9 +209,12 @@ def test_a_command_that_ends_in_a_bug_ends_nothing_else(trading, monkeypatch):
     with trading.keep_companion():
         page = trading.wait_told("status_page")[0]["url"].rstrip("/")
         token = (trading.state / TOKEN_FILE).read_text().strip()
-        sent = {"headers": {"Authorization": f"Bearer {token}"}, "json": {}, "timeout": WAIT}
-        assert requests.post(f"{page}/api/control/pause", **sent).status_code == 409
-        assert requests.post(f"{page}/api/control/flatten", **sent).status_code == 200
+        for command, status in (("pause", 409), ("flatten", 200)):
+            answer = requests.post(
+                f"{page}/api/control/{command}",
+                headers={"Authorization": f"Bearer {token}"}, json={}, timeout=WAIT,
+            )  # fmt: skip
+            assert answer.status_code == status
     bug, done = trading.told("control")
     assert "ZeroDivisionError" in bug["words"]
     assert done["outcome"] == "done"

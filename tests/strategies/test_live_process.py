@@ -71,7 +71,9 @@ def test_the_owner_is_told_of_an_error_that_ends_it_and_of_no_death(folder):
         with log, pytest.raises(KeyError), LiveProcess(asked, folder, CLOCK, log):
             raise KeyError("price")
         (message,) = telegram.received
-    assert message.text.startswith("CRITICAL LIVE: ended by error\nerror: KeyError: 'price'\n")
+    assert message.text.startswith(
+        "CRITICAL LIVE: the program has ended with an error\nError: KeyError: 'price'\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,9 @@ class Runner:
         self._note("session")
         self._is_go = False
         result = self._sessions.pop(0) if self._sessions else "traded"
+        if result == "stopped, and not begun":
+            self.was_stopped = True
+            return False
         if result == "not begun":
             self.trouble = "could not ask"
             return False
@@ -95,7 +98,10 @@ class Runner:
 
 class Process:
     def __init__(self):
-        self.shown, self.plan = [], []
+        self.shown, self.plan, self.days = [], [], 0
+
+    def begin_day(self):
+        self.days += 1
 
     def show(self, phase, note="", *, trouble=""):
         self.shown.append((phase, note, trouble))
@@ -235,3 +241,61 @@ def test_a_day_that_left_something_open_is_in_the_exit_code():
         process=Process(), log=Log(), until=THURSDAY,
     )  # fmt: skip
     assert unattended.run() == 1
+
+
+class NightTimer(ReplayTimer):
+    """A machine that is closed after the first no-go and opened on the next day."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self._sleeper = clock
+
+    def wait(self, step):
+        if step.at > at("09:10") and step.name == "preflight":
+            self._sleeper.set(at("09:30", dt.date(2026, 10, 16)))
+            return "missed"
+        return super().wait(step)
+
+
+def test_a_plan_of_yesterday_is_never_traded_today():
+    _, runner, log, _ = run(at("07:30"), timer=NightTimer, go=[False, False, True])
+    assert "session" not in [what for _, what in runner.did]
+    assert [fields["day"] for fields in log.of("session_missed")] == [THURSDAY]
+
+
+class Stopping(Runner):
+    """A signal comes while the broker is asked."""
+
+    def prepare(self):
+        self.timer.stop()
+        return super().prepare()
+
+
+def test_a_signal_before_the_session_keeps_it_from_beginning(monkeypatch):
+    clock = ReplayClock(at("09:30"))
+    timer = ReplayTimer(clock)
+    runner = Stopping(clock)
+    runner.timer = timer
+    unattended = Unattended(
+        settings=Settings(), calendar=CALENDAR, clock=clock, timer=timer, runner=runner, process=Process(),
+        log=Log(), until=THURSDAY,
+    )  # fmt: skip
+    assert unattended.run() == 0
+    assert "session" not in [what for _, what in runner.did]
+
+
+def test_a_signal_counts_also_where_the_session_did_not_end_well():
+    _, runner, _, _ = run(at("07:30"), sessions=["stopped, and not begun"], until=dt.date(2026, 10, 22))
+    assert [what for _, what in runner.did].count("session") == 1
+
+
+def test_a_go_after_a_no_go_takes_the_red_from_the_page():
+    *_, process = run(at("07:30"), go=[False, True])
+    assert ("preflight", "done") in process.plan
+
+
+def test_where_the_calendar_ends_at_the_last_day_nothing_is_wrong():
+    last = CALENDAR.last_date
+    code, _, log, _ = run(at("07:30", last), until=last)
+    assert code == 0
+    assert log.of("no_plan") == []

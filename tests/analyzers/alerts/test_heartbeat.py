@@ -104,6 +104,26 @@ def test_a_failing_address_is_told_once_and_so_is_its_return(switch):
     assert "secretPart9" not in str(log.records)
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (299, ""),
+        (300, "it answered 300; redirects are not followed"),
+        (301, "it answered 301; redirects are not followed"),
+        (399, "it answered 399; redirects are not followed"),
+        (400, "it answered 400"),
+    ],
+)
+def test_only_a_success_is_one(switch, status, words):
+    switch.statuses = [status] * 3
+    log = MemoryLog()
+    heartbeat = Heartbeat(switch.address, lambda: True, log, every_seconds=0.001)
+    heartbeat.start()
+    switch.wait(5)
+    heartbeat.stop()
+    assert [record["error"] for record in log.of("heartbeat_failing")] == ([words] if words else [])
+
+
 def test_a_hanging_address_is_given_up_and_a_stop_does_not_wait_for_it(switch):
     switch.is_hanging = True
     log = MemoryLog()

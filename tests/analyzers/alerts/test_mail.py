@@ -17,9 +17,12 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from analyzers.alerts.channel import DeliveryError
+from analyzers.alerts.channels import make_channels
 from analyzers.alerts.deadline import Deadline
 from analyzers.alerts.desk import AlertDesk
 from analyzers.alerts.mail import EmailChannel, smtp_address
+from feeds.errors import SettingsError
+from feeds.log import NullLog
 from feeds.secrets import Secrets
 from tests.analyzers.alerts.support import AT_ONCE, MemoryLog, alert_of, settings_of
 from tests.telegram_server import PNG, WAIT
@@ -314,3 +317,51 @@ def test_a_server_that_says_no_goodbye_has_the_mail(goodbye):
 )
 def test_an_address_is_taken_apart(url, found):
     assert smtp_address(url, TO) == found
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "from=bot%40x.y%0D%0ABcc:%20a%40b.c",
+        "from=bot%40x.y%0A",
+        "from=b%C3%B6t%40x.y",
+        "from=bot%40x%00.y",
+        "from=bot",
+        "from=bot%40",
+        "from=A%20Bot%20%3Cbot%40x.y%3E",
+        "from=a%40x.y,b%40x.y",
+    ],
+)
+def test_a_sender_that_is_no_plain_address_is_refused_when_it_is_read(sender):
+    with pytest.raises(SettingsError, match=r"sender of SMTP_URL.*plain ASCII.*\?from=ADDRESS") as caught:
+        smtp_address(f"smtp://u:secretWord@h?{sender}", TO)
+    assert "secretWord" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_user_name_that_is_no_plain_address_needs_a_sender():
+    user = "smtp://j%C3%BCrgen%40x.y:p@h"
+    with pytest.raises(SettingsError, match="sender of SMTP_URL"):
+        smtp_address(user, TO)
+    assert smtp_address(f"{user}?from=j%40x.y", TO).sender == "j@x.y"
+
+
+@pytest.mark.parametrize("recipient", ["jürgen@example.com", "a@exämple.com", "a@b\x00c"])
+def test_a_recipient_that_is_no_plain_address_is_refused_when_it_is_read(recipient):
+    secrets = Secrets({"SMTP_URL": "smtp://h", "ALERT_EMAIL_TO": f"{TO[0]}, {recipient}"})
+    with pytest.raises(SettingsError, match=r"ALERT_EMAIL_TO holds .*plain ASCII") as caught:
+        make_channels(settings_of(), secrets, NullLog())
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("user", ["owner:p%C3%A4ss@", "%C3%B6wner:pass@"])
+def test_a_password_that_cannot_be_sent_is_final_and_is_told_with_the_remedy(user):
+    with (
+        smtp_server(authenticator=lambda *_: AuthResult(success=True), auth_require_tls=False) as (_, port),
+        pytest.raises(DeliveryError, match="UnicodeEncodeError") as caught,
+    ):
+        deliver(channel_to(port, user=user), alert_of("x"))
+    assert caught.value.is_final
+    assert "plain ASCII" in caught.value.remedy
+    assert "pass" not in caught.value.words
+    assert "ä" not in caught.value.words

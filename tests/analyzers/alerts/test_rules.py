@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analyzers.alerts.alert import Alert
 from analyzers.alerts.day_alerts import DAY_ALERTS
 from analyzers.alerts.rules import AlertRules
 from brokers.desk import facts
@@ -299,6 +300,10 @@ RECORDS: list[tuple[str, str, dict[str, Any], str, str]] = [
      "the day was ended by an error"),
     ("info", "post_market", {"parity": "differs", "parity_words": "1 trade", "drift": "ok"}, "warning",
      "look at the day's checks"),
+    ("warning", "post_market", {"parity": "passed", "drift": "ok", "troubles": ["report: disk full"]},
+     "warning", "look at the day's checks"),
+    ("error", "ended_by_error", {"error": "ValueError: x"}, "critical",
+     "the program has ended with an error"),
     ("error", "login_needed", {"reason": "token", "remedy": "x"}, "critical", "a new Kite login is needed"),
     ("error", "session_dead", {"error": "403", "open": "+130"}, "critical", "a new Kite login is needed"),
     ("error", "stream_refused", {"reason": "HTTP 403"}, "critical", "a new Kite login is needed"),
@@ -351,7 +356,7 @@ def test_no_event_is_left_without_a_test():
     [
         ("bar", {"start": DAY, "close": 1.0}),
         ("no_session", {"day": "2026-09-26", "next": "2026-09-28"}),
-        ("post_market", {"parity": "passed", "drift": "ok", "backup": "x"}),
+        ("post_market", {"parity": "passed", "drift": "ok", "backup": "x", "troubles": []}),
         ("post_market", {"parity": "not_run", "drift": "unknown"}),
         ("summary", {}),
         ("stopping", {"reason": "SIGTERM"}),
@@ -361,6 +366,23 @@ def test_no_event_is_left_without_a_test():
 def test_what_is_as_usual_or_malformed_is_not_told(told, event, fields):
     told.log.info(event, **fields)
     assert told.alerts == []
+
+
+def test_each_trouble_after_the_close_is_a_line(told):
+    troubles = ["report: disk full", "backup: no room"]
+    told.log.warning("post_market", parity="differs", parity_words="1 trade", drift="ok", troubles=troubles)
+    assert told.alerts[0].text.splitlines()[:-1] == ["Parity: 1 trade", *troubles]
+
+
+@pytest.mark.parametrize("code", [0x202A, 0x202E, 0x2066, 0x2069])
+def test_what_turns_the_direction_of_writing_becomes_a_blank(code):
+    alert = Alert(severity="info", title=f"a{chr(code)}b", text=f"c{chr(code)}d")
+    assert (alert.title, alert.text) == ("a b", "c d")
+
+
+@pytest.mark.parametrize("code", [0x2029 - 1, 0x202F, 0x2065, 0x206A])
+def test_its_neighbours_stay(code):
+    assert chr(code) in Alert(severity="info", title="a", text=f"c{chr(code)}d").text
 
 
 def test_what_alerts_log_of_themselves_is_no_alert(told):

@@ -16,7 +16,7 @@ from feeds.clock import IST, ReplayClock
 from feeds.errors import BrokerError
 from feeds.log import NullLog
 from feeds.secrets import Secrets
-from tests.analyzers.alerts.support import AT_ONCE, MemoryLog, settings_of, telegram_secrets
+from tests.analyzers.alerts.support import AT_ONCE, Hand, MemoryLog, settings_of, telegram_secrets
 from tests.telegram_server import (
     BLOCKED,
     BROKEN,
@@ -85,6 +85,8 @@ def server():
         ("/flatten", "flatten", "@owner"),
         ("/FLATTEN", "flatten", "@owner"),
         ("/pause@muhurat_bot", "pause", "@owner"),
+        ("/Pause@Muhurat_Bot budget", "pause", "@owner: budget"),
+        ("/pause@muhurat_bot\nbudget", "pause", "@owner: budget"),
         ("/pause  budget\nspeech ", "pause", "@owner: budget speech"),
         ("/pause " + "x" * 500, "pause", "@owner: " + "x" * 200),
     ],
@@ -122,6 +124,36 @@ def test_status_is_asked_of_who_knows(server):
     with Listening(server):
         server.write("/status")
         assert server.wait_received(1)[0].text == "flat, +0 rupees"
+
+
+def test_what_is_meant_for_another_bot_is_passed_over(server):
+    with Listening(server) as listening:
+        for text in ("/resume@some_other_bot", "/flatten@muhurat_bot2", "/status@", "/help@x@muhurat_bot"):
+            server.write(text)
+        server.write("/flatten@other_bot", age_seconds=4000)
+        server.write("/status@muhurat_bot")
+        server.wait_received(1)
+        server.write("/status@muhurat_bot")
+        server.wait_received(2)
+    assert server.texts == ["flat, +0 rupees"] * 2
+    assert listening.desk.commands == []
+    assert server.calls.count("getMe") == 1
+
+
+def test_a_command_with_a_name_is_not_obeyed_while_ours_is_not_known(server):
+    server.faults.append(BROKEN)  # for getMe
+    with Listening(server) as listening:
+        server.write("/flatten@muhurat_bot")
+        assert server.wait_received(1)[0].text == (
+            "Not done: /flatten@muhurat_bot: my own name could not be asked for (Telegram answered 500 "
+            "(Internal Server Error)). Send it again, or without the name."
+        )
+        assert listening.desk.commands == []
+        server.write("/pause")
+        server.wait_received(2)
+        server.write("/flatten@muhurat_bot")
+        server.wait_received(3)
+    assert [command for command, *_ in listening.desk.commands] == ["pause", "flatten"]
 
 
 def test_strangers_are_logged_once_and_never_answered(server):
@@ -180,6 +212,36 @@ def test_an_old_command_is_not_obeyed_by_telegrams_own_clock(server, age_seconds
         (answer,) = server.wait_received(1)
     assert bool(listening.desk.commands) is is_obeyed
     assert answer.text.startswith("Done" if is_obeyed else "Not done: /flatten came")
+
+
+@pytest.mark.parametrize(("seconds", "is_obeyed"), [(50.0, True), (62.0, False)])
+def test_a_command_grows_old_while_those_before_it_are_answered(server, seconds, is_obeyed):
+    hand = Hand()
+    with Listening(server, stopwatch=hand) as listening:
+        send = listening.desk.send
+
+        def slowly(command: str, by: str, reason: str) -> Outcome:
+            hand.seconds += seconds
+            return send(command, by, reason)
+
+        listening.commands._send_command = slowly
+        with server.changed:  # both come in one answer
+            server.write("/pause")
+            server.write("/flatten")
+        server.wait_received(2)
+    assert len(listening.desk.commands) == (2 if is_obeyed else 1)
+    assert server.texts[1].startswith("Done" if is_obeyed else f"Not done: /flatten came {seconds:.0f}"[:-1])
+
+
+@pytest.mark.parametrize(("megabytes", "is_split"), [(1, False), (4, True)])
+def test_a_batch_that_is_too_large_is_asked_for_one_by_one(server, megabytes, is_split):
+    with Listening(server) as listening:
+        with server.changed:
+            for _ in range(3):
+                server.write("/pause", caption="x" * megabytes * 1_000_000)
+        server.wait_received(3)
+        assert bool(listening.log.of("telegram_commands_down")) is is_split
+    assert [command for command, *_ in listening.desk.commands] == ["pause"] * 3
 
 
 def test_a_command_is_obeyed_once_even_if_it_is_handed_out_again(server):

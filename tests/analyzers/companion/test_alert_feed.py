@@ -8,7 +8,7 @@ import pytest
 from analyzers.alerts.rules import AlertRules
 from analyzers.companion.alert_feed import AlertFeed
 from tests.analyzers.alerts.support import MemoryLog
-from tests.analyzers.companion.running import TradingProcess
+from tests.analyzers.companion.running import WAIT, TradingProcess
 from tests.analyzers.status.examples import log, record
 
 
@@ -158,17 +158,30 @@ def test_an_outage_is_told_when_it_begins_and_again_when_it_has_come_back(here):
     assert ["silent for 16 s" in alert.text for alert in desk.alerts] == [True, False]
 
 
-def test_looking_from_two_threads_tells_everything_once_and_in_order(here):
+def test_what_two_threads_see_is_told_once_and_in_order(here):
+    """The last look at a dead process is not that of the feed's own thread."""
     feed, desk = here.feed()
-    lookers = [threading.Thread(target=lambda: [feed.look() for _ in range(200)]) for _ in range(2)]
-    for looker in lookers:
-        looker.start()
-    for number in range(1, 101):
-        here.closed(number)
-    for looker in lookers:
-        looker.join()
-    feed.hear(record("resumed", reason="by hand"))
-    told = [f"flat again, net +{10 * number:,} rupees (closed)" for number in range(1, 101)]
+    is_telling, go_on, keep = threading.Event(), threading.Event(), desk.put
+
+    def tell_slowly(alert):
+        is_telling.set()
+        go_on.wait(WAIT)
+        keep(alert)
+
+    desk.put = tell_slowly
+    here.closed(1)
+    first = threading.Thread(target=feed.look)
+    first.start()
+    assert is_telling.wait(WAIT)
+    desk.put = keep
+    here.closed(2)
+    second = threading.Thread(target=lambda: feed.hear(record("resumed", reason="by hand")))
+    second.start()
+    second.join(0.3)  # were it let in, it would be through by now
+    go_on.set()
+    for thread in (first, second):
+        thread.join(WAIT)
+    told = [f"flat again, net +{number}0 rupees (closed)" for number in (1, 2)]
     assert desk.titles == [*told, "entries are allowed again"]
 
 

@@ -70,8 +70,11 @@ def test_a_board_that_hangs_does_not_pass_for_a_quiet_day(client, clock, seconds
     clock.seconds += seconds
     answer = client.get("/api/status")
     assert answer.status_code == status
-    assert client.get("/healthz").status_code == status
+    health = client.get("/healthz")
+    assert health.status_code == status
+    assert f"muhurat_up {float(status == 200)}\n" in client.get("/metrics").text
     if status == 503:
+        assert health.text == "the page's own reading of the files hangs\n"
         assert "hangs for 15 s" in answer.get_json()["error"]
 
 
@@ -79,8 +82,8 @@ def test_a_board_that_hangs_does_not_pass_for_a_quiet_day(client, clock, seconds
     ("changes", "words"),
     [
         ({}, "ok"),
-        ({"phase": "over", "why": "SIGTERM"}, "the trading process has ended: SIGTERM"),
-        ({"pulse_age_seconds": 61.0}, "the trading process hangs: its main thread took no turn for 61 s"),
+        ({"phase": "over", "why": "SIGTERM"}, "the trading process has ended"),
+        ({"pulse_age_seconds": 61.0}, "the trading process hangs"),
         ({"state": "halted", "why": "daily loss"}, "ok"),
     ],
 )
@@ -89,10 +92,15 @@ def test_health_is_one_line(state, changes, words):
     assert (answer.status_code, answer.text) == (200 if words == "ok" else 503, f"{words}\n")
 
 
+def test_health_names_no_folder(state):
+    answer = app_of(board_of(state)).test_client().get("/healthz")
+    assert (answer.status_code, answer.text) == (503, "the trading process has said nothing yet\n")
+
+
 def test_health_of_a_silent_process(client, board, clock):
     clock.seconds += 15.1
     board.poll()
-    assert client.get("/healthz").text == "the trading process is silent for 15 s\n"
+    assert client.get("/healthz").text == "the trading process is silent\n"
 
 
 def test_the_metrics_come_with_their_type(client):
@@ -103,6 +111,14 @@ def test_the_metrics_come_with_their_type(client):
     text = client.get("/metrics").text
     assert 'muhurat_http_requests_total{route="/metrics",status="200"} 1.0' in text
     assert 'muhurat_http_requests_total{route="unmatched",status="404"} 1.0' in text
+
+
+@pytest.mark.parametrize("version", ["abc", "1.0.0.0.x", "1", "", "-1", "9e9"])
+@pytest.mark.parametrize("kind", ["application/openmetrics-text", "text/plain"])
+def test_an_odd_version_gets_metrics_all_the_same(client, kind, version):
+    answer = client.get("/metrics", headers={"Accept": f"{kind}; version={version}"})
+    assert answer.status_code == 200
+    assert "muhurat_up 1.0" in answer.text
 
 
 # -- controls ----------------------------------------------------------------------------------------------
@@ -128,6 +144,7 @@ def test_the_answer_is_what_came_of_it(board, outcome, status):
         ("login", "{}", 404, "expected one of"),
         ("pause", "[]", 400, "no object"),
         ("pause", "{", 400, ""),
+        ("pause", "[" * 4000, 400, "nested too deeply"),
         ("pause", '"x"', 400, "no object"),
         ("pause", '{"reason": 3}', 400, "no text"),
         ("lift", "{}", 400, "expected the word LIFT"),
@@ -153,6 +170,14 @@ def test_an_empty_body_is_an_order_without_words(board):
     answer = client.post("/api/control/pause", content_type="application/json", headers=BEARER)
     assert answer.status_code == 200
     assert sent.commands == [("pause", "page", "", {})]
+
+
+def test_a_reason_is_handed_on_fit_to_be_shown(board):
+    sent = Sent()
+    client = app_of(board, send=sent).test_client()
+    body = '{"reason": "doctor \\ud83d \\u202ex"}'
+    client.post("/api/control/pause", data=body, content_type="application/json", headers=BEARER)
+    assert sent.commands == [("pause", "page", "doctor \ufffd \ufffdx", {})]
 
 
 def test_lifting_hands_the_word_on(board):

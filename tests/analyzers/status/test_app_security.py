@@ -7,7 +7,7 @@ import re
 import pytest
 from jinja2 import DictLoader
 
-from analyzers.status.auth import SESSION_SECONDS
+from analyzers.status.auth import SESSION_SECONDS, Auth
 from analyzers.status.settings import StatusSettings
 from feeds.secrets import Secrets
 from tests.analyzers.status.examples import (
@@ -71,9 +71,21 @@ def test_on_this_machine_anybody_may_look(client, path):
         (StatusSettings(public_url="https://trading.example"), {"Host": "trading.example"}),
         (StatusSettings(host_names=["box"]), {"Host": "box:8000"}),
         (StatusSettings(), {**LOOPBACK, "X-Forwarded-For": "10.0.0.1"}),
-        (StatusSettings(), {**LOOPBACK, "Forwarded": "for=10.0.0.1"}),
+        (StatusSettings(host_names=["box"]), LOOPBACK),
+        *(
+            (StatusSettings(), {**LOOPBACK, name: "x"})
+            for name in (
+                "Forwarded",
+                "Via",
+                "X-Forwarded-Proto",
+                "X-Forwarded-Server",
+                "X-Forwarded-Host",
+                "X-Real-IP",
+                "CF-Connecting-IP",
+            )
+        ),
     ],
-    ids=["beyond", "behind a proxy", "by its public name", "by another name", "forwarded for", "forwarded"],
+    ids=str,
 )
 def test_from_elsewhere_looking_needs_the_token(state, path, settings, headers):
     client = client_of(state, settings)
@@ -157,25 +169,27 @@ def test_a_wrong_token_opens_nothing(client, body):
     assert client.get("/api/session").get_json()["logged_in"] is False
 
 
-def test_five_wrong_tokens_make_everybody_there_wait(client, clock):
+def test_five_wrong_tokens_make_wrong_ones_wait(client, clock):
     for _ in range(5):
         assert client.post("/session", json={"token": "wrong"}).status_code == 401
-    answer = client.post("/session", json={"token": TOKEN})
+    answer = client.post("/session", json={"token": "wrong"})
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "31"
-    assert client.post("/api/control/pause", json={}, headers=BEARER).status_code == 429
+    wrong = {"Authorization": "Bearer wrong"}
+    assert client.post("/api/control/pause", json={}, headers=wrong).status_code == 429
     assert client.get("/api/status").status_code == 200  # looking needs none here
     clock.seconds += 30.0
-    log_in(client)
+    assert client.post("/session", json={"token": "wrong"}).status_code == 401
 
 
 def test_wrong_bearers_count_as_guesses_and_a_session_goes_on(client, sent):
     csrf = log_in(client)
     for _ in range(5):
         client.post("/api/control/pause", json={}, headers={"Authorization": "Bearer wrong"})
-    assert client.post("/api/control/pause", json={}, headers=BEARER).status_code == 429
+    assert client.post("/session", json={"token": "wrong"}).status_code == 429
     assert client.post("/api/control/pause", json={}, headers={"X-CSRF-Token": csrf}).status_code == 200
-    assert len(sent.commands) == 1
+    assert client.post("/api/control/flatten", json={}, headers=BEARER).status_code == 200
+    assert len(sent.commands) == 2
 
 
 def test_a_session_ends_when_asked_and_by_itself(client, clock):
@@ -190,10 +204,18 @@ def test_a_session_ends_when_asked_and_by_itself(client, clock):
 
 def test_the_end_really_ends_it_and_not_only_the_cookie(client):
     log_in(client)
-    cookie = client.get_cookie("muhurat_session").value
+    name = Auth(TOKEN).cookie
+    cookie = client.get_cookie(name).value
     client.post("/session/end", json={})
-    client.set_cookie("muhurat_session", cookie)
+    client.set_cookie(name, cookie)
     assert client.get("/api/session").get_json()["logged_in"] is False
+
+
+def test_two_pages_on_a_host_have_a_cookie_each():
+    one, two = Auth(TOKEN).cookie, Auth(f"{TOKEN}2").cookie
+    assert one != two
+    assert one == Auth(TOKEN).cookie
+    assert re.fullmatch(r"muhurat_session_[0-9a-f]{8}", one)
 
 
 # -- controls ----------------------------------------------------------------------------------------------

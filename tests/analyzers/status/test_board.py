@@ -79,6 +79,82 @@ def test_everything_the_page_needs(state, day):
     assert body["server_time"] == "2026-09-24T12:00:05+05:30"
 
 
+ODD_RECORDS = {
+    "surrogate": record("stream_down", reason="\ud83d"),
+    "event a list": record("x") | {"event": ["x"]},
+    "event a dict": record("x") | {"event": {"x": 1}},
+    "trade a list": record("filled", tag="T", trade_id=[1], size=1, price=2.0),
+    "order a list": record("paper_order", order_id=[1], state="completed", filled=1, average_price=2.0),
+    "huge": record("filled", tag="T", trade_id=1, size=10**400, price=10**400),
+    "huge pnl": record("trip_closed", level="error", net_pnl=10**400),
+    "no time": record("bar", start="a", net=1.0) | {"time": float("nan")},
+    "time of a fill": record("filled", tag="T", trade_id=1, size=1, price=2.0, time_=float("nan")),
+    "level a list": record("stream_down") | {"level": ["error"]},
+    "outcome": record("control", id=["x"], outcome={}, words=[1]),
+    "deep": record("bar", start="a", net=1.0) | {"time": [[["x"]]]},
+}
+
+
+@pytest.mark.parametrize("file", ["watch.log", "live.log"])
+@pytest.mark.parametrize("odd", ODD_RECORDS.values(), ids=ODD_RECORDS)
+def test_no_record_ends_the_reading(state, odd, file):
+    log(state / file, odd, control("after"))
+    board = board_of(state, now_of())
+    body = shown(board)
+    assert body["now"]["mode"] == "live"
+    assert board.wait_for_outcome("after", 0.0) is not None
+    assert all(isinstance(point[0], str) for point in body["equity"])
+    unread = "1 record(s) of the logs that make no sense"
+    assert body["health"]["reasons"] in ([], [f"files of the day cannot be read: {unread}"])
+
+
+@pytest.mark.parametrize("file", ["watch.log", "live.log"])
+def test_records_that_make_no_sense_are_counted(state, file):
+    log(state / file, ODD_RECORDS["event a list"], ODD_RECORDS["event a dict"], control("after"))
+    board = board_of(state, now_of())
+    (reason,) = shown(board)["health"]["reasons"]
+    assert reason == "files of the day cannot be read: 2 record(s) of the logs that make no sense"
+
+
+def test_a_line_nested_too_deeply_is_left_out(state):
+    state.mkdir()
+    (state / "live.log").write_text(f'{{"event": {"[" * 100_000}\n')
+    assert shown(board_of(state, now_of()))["health"]["level"] == "ok"
+
+
+@pytest.mark.parametrize(("seconds", "is_out"), [(14.9, False), (15.0, False), (15.1, True)])
+def test_a_board_that_hangs_is_an_outage(state, seconds, is_out):
+    clock = Counter()
+    board = board_of(state, now_of(), monotonic=clock)
+    clock.seconds += seconds
+    assert bool(board.outage) is is_out
+    assert bool(board.kind_of_outage) is is_out
+    if is_out:
+        assert board.outage == "the page's own reading of the files hangs for 15 s; restart the program"
+        board.poll()
+        assert board.outage.startswith("the trading process is silent for 15 s")
+        assert board.kind_of_outage == "the trading process is silent"
+
+
+def test_the_login_is_no_more_than_whether_there_is_one(state):
+    board = board_of(state, now_of())
+    now = shown(board)["now"]
+    assert "api_key" not in now
+    assert now["login_page"] is True
+    write_now(now_of(api_key=""), state)
+    assert shown(board)["now"]["login_page"] is False
+
+
+def test_text_that_turns_the_reading_direction_is_shown_without(state):
+    turned = "a\u202eb\u2069c"
+    log(state / "live.log", record("stream_down", reason=turned))
+    csv_rows(state / "days.csv", "day,mode,outcome", f"2026-09-23,live,{turned}")
+    body = board_of(state, now_of(paused=turned)).view.body.decode()
+    assert "\u202e" not in body
+    assert "\u2069" not in body
+    assert body.count("a\ufffdb\ufffdc") >= 3
+
+
 def test_the_files_are_followed(state, day):
     board = board_of(state, now_of(folder=str(day)))
     csv_rows(day / "bars.csv", bar("09:18"))
@@ -188,6 +264,14 @@ def test_the_zipped_body_is_the_body(state):
 def test_secrets_are_hidden_wherever_text_comes_from(state, day):
     log(day / "live.log", record("stream_down", reason="hunter2"))
     log(state / "watch.log", record("odd", level="error", text="hunter2"))
+    log(
+        day / "live.log",
+        record("intent", tag="T", role="hunter2"),
+        record("filled", tag="T", trade_id=1, size=1, price=2.0, time_="hunter2"),
+        record("bar", start="a", net=1.0) | {"time": "hunter2"},
+        record("hunter2", level="error"),
+    )
+    csv_rows(state / "days.csv", "day,mode,outcome", "hunter2,hunter2,hunter2")
     now = now_of(folder=str(day), paused="by hunter2", why="hunter2", state="halted")
     board = board_of(
         state,

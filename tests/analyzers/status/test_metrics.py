@@ -171,6 +171,22 @@ def test_what_the_log_says(scraped, tmp_path):
         assert found[key] == value, key
 
 
+def test_what_is_known_to_come_begins_at_zero(scraped):
+    found = values(scraped(now_of())[0])
+    for key in (
+        ("log_records_total", "error"), ("log_records_total", "warning"), ("log_records_total", "info"),
+        ("controls_total", "done", "pause"), ("controls_total", "lift", "refused"),
+        ("alerts_total", "dropped", "telegram"), ("entries_denied_total", "daily_loss"),
+        ("entries_denied_total", "kill_switch"),
+    ):  # fmt: skip
+        assert found[key] == 0.0, key
+
+
+def test_labels_that_cannot_be_encoded(scraped, tmp_path):
+    log(tmp_path / "state" / "live.log", record("entry_denied", rule="\ud83d"))
+    assert values(scraped(now_of())[0])["entries_denied_total", "\ufffd"] == 1.0
+
+
 def test_a_duration_on_a_bound_is_within_it(scraped, tmp_path):
     log(
         tmp_path / "state" / "live.log",

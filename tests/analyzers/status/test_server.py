@@ -121,6 +121,46 @@ def test_who_reads_nothing_at_all_is_let_go(monkeypatch):
             assert server.connections == 0
 
 
+@pytest.mark.parametrize("begun", [b"GET / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nx"])
+def test_a_request_that_trickles_in_is_let_go(monkeypatch, begun):
+    monkeypatch.setattr("analyzers.status.server._REQUEST_SECONDS", 0.5)
+    with StatusServer(small_app(), "127.0.0.1", 0) as server:
+        host, port = server.url.removeprefix("http://").strip("/").split(":")
+        with socket.create_connection((host, int(port)), WAIT) as slow:
+            slow.sendall(begun)
+            slow.settimeout(0.05)
+            over = time.monotonic() + WAIT
+            while time.monotonic() < over:
+                try:
+                    if slow.recv(1) == b"":
+                        break
+                except TimeoutError:
+                    with contextlib.suppress(OSError):
+                        slow.sendall(b"x")
+                except ConnectionError:
+                    break
+            assert time.monotonic() < over
+        assert requests.get(server.url, timeout=WAIT).text == "here"
+
+
+def test_an_address_has_only_so_many_connections(monkeypatch):
+    monkeypatch.setattr("analyzers.status.server._CONNECTIONS_OF_AN_ADDRESS", 3)
+    with StatusServer(small_app(), "127.0.0.1", 0) as server, contextlib.ExitStack() as stack:
+        host, port = server.url.removeprefix("http://").strip("/").split(":")
+
+        def connect():
+            connection = stack.enter_context(socket.create_connection((host, int(port)), WAIT))
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            return connection
+
+        assert all(connection.recv(1) for connection in [connect() for _ in range(5)])
+        monkeypatch.setattr("analyzers.status.server.is_loopback", lambda _: False)
+        over = time.monotonic() + WAIT
+        while server.connections > 3 and time.monotonic() < over:
+            threading.Event().wait(0.05)
+        assert server.connections == 3
+
+
 def test_a_request_that_is_too_long_is_refused():
     with StatusServer(small_app(), "127.0.0.1", 0) as server:
         answer = requests.get(server.url, headers={"X": "x" * 20_000}, timeout=WAIT)
