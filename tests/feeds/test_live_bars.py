@@ -525,3 +525,22 @@ def test_recorded_days_give_live_the_bars_they_give_offline(shared_data):
                 break
         pd.testing.assert_frame_equal(framed(live), framed(offline_bars), check_exact=True)
         assert len(live) == 125
+
+
+def test_a_machine_that_sleeps_over_the_night_does_not_carry_the_session_into_the_next_day():
+    before = sorted({start.date() for start in MINUTES.index})[-2]
+    clock = HandClock(at("09:10", before))
+    live = Scripted(clock)
+    noon = [tick for tick in ticks_of(MINUTES) if at("09:15", before) <= tick.time < at("12:00", before)]
+    live.put(StreamUp())
+    for tick in noon:
+        clock.time = tick.time
+        live.put(tick)
+    clock.seconds += (at("10:00") - clock.time).total_seconds()
+    clock.time = at("10:00")
+    live.put(StreamDown("asleep"))
+    live.put(StreamUp())
+    bars = [bar for tick in ticks_of(TODAY) if tick.time >= at("10:00") for bar in live.put(tick)]
+    bars += live.drain()
+    assert {bar.bar.start.date() for bar in bars} <= {before}
+    assert live.bars.state == "OVER"

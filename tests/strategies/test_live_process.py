@@ -10,6 +10,7 @@ from feeds.clock import IST, ReplayClock
 from feeds.errors import BrokerError, HaltedError, MuhuratError
 from feeds.live_log import make_log
 from feeds.secrets import Secrets
+from strategies.live_controls import Command
 from strategies.live_process import LiveProcess
 from strategies.live_request import LiveRequest
 from strategies.settings import Settings
@@ -93,3 +94,37 @@ def test_a_companion_is_there_for_a_page_or_a_channel_and_never_sees_what_can_tr
     assert (told is not None) == is_wanted
     if told is not None:
         assert told["secrets"] == secrets
+
+
+class Unreachable:
+    """A day that has not begun."""
+
+    turned_at = None
+
+    def __init__(self):
+        self.asked = []
+
+    def glance(self):
+        return None
+
+    def leave(self, detail):
+        self.asked.append(detail)
+
+
+@pytest.mark.parametrize("command", ["flatten", "kill"])
+def test_a_flatten_that_reaches_no_session_says_so_and_is_done_by_the_next_one(folder, command):
+    (folder / "journal.sqlite").touch()  # something may be open
+    process = LiveProcess(request(**NO_PAGE), folder, CLOCK, MemoryLog())
+    process.expect(folder)
+    told = process.controls.carry_out(Command(command, "page", "enough"))
+    assert told.outcome == "refused"
+    assert "NOT closed yet" in told.words
+    day = Unreachable()
+    process.attach(day, folder, CLOCK)
+    assert day.asked == ["page: enough"]
+
+
+def test_a_flatten_on_a_day_that_never_began_finds_nothing_open(folder):
+    process = LiveProcess(request(**NO_PAGE), folder, CLOCK, MemoryLog())
+    process.expect(folder)
+    assert "nothing is open" in process.controls.carry_out(Command("flatten", "page")).words
