@@ -87,7 +87,7 @@ class DayRunner:
         self._previous: Path | None = None
         self._is_go = False
         self._outcome = "done"
-        self._is_list_told = False
+        self._is_list_unreadable = False
 
     @contextmanager
     def day(self, plan: DayPlan) -> Iterator[None]:
@@ -246,16 +246,20 @@ class DayRunner:
     def _rows(self) -> list[DayRow]:
         """Return the days so far; a list that cannot be read is told, and keeps nobody from trading."""
         try:
-            return read_days(self._state_folder / DAYS_FILE)
+            rows = read_days(self._state_folder / DAYS_FILE)
         except DataError as error:
-            if not self._is_list_told:
+            if not self._is_list_unreadable:
                 self._log.error("days_unreadable", error=str(error))
-            self._is_list_told = True
+            self._is_list_unreadable = True
             return []
+        self._is_list_unreadable = False
+        return rows
 
     def _finish_earlier_days(self, request: LiveRequest, today: dt.date) -> None:
         """Bring days to their end that were begun and never reached it: a power cut, a stop at noon."""
         known = {row.day for row in self._rows()}
+        if self._is_list_unreadable:
+            return  # nobody knows which of them were finished and told
         for back in range(_DAYS_BACK, 0, -1):
             day = today - dt.timedelta(days=back)
             folder = day_folder(request, day)
@@ -277,13 +281,10 @@ class DayRunner:
 
 def _with_cash(request: LiveRequest, rows: list[DayRow]) -> LiveRequest:
     """Return a request whose made-up account goes on with what the day before has left it."""
-    cash: float | None = None
-    for row in rows:
-        if row.cash is not None:
-            cash = row.cash
-        elif cash is not None:
-            cash += row.net_pnl  # its report is missing, its journal is not
-    if request.mode == "live" or cash is None:
+    if request.mode == "live":
         return request
+    cash = request.settings.broker.starting_cash
+    for row in rows:  # where a report is missing, the books are not
+        cash = cash + row.net_pnl if row.cash is None else row.cash
     broker = request.settings.broker.model_copy(update={"starting_cash": cash})
     return replace(request, settings=request.settings.model_copy(update={"broker": broker}))

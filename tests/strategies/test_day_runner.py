@@ -50,7 +50,7 @@ def begun(runner):
         ([], Settings().broker.starting_cash),
         ([row(dt.date(2026, 9, 22), 410_000.0)], 410_000.0),
         ([row(dt.date(2026, 9, 22), 410_000.0), row(dt.date(2026, 9, 23), None, -5_000.0)], 405_000.0),
-        ([row(dt.date(2026, 9, 23), None, -5_000.0)], Settings().broker.starting_cash),
+        ([row(dt.date(2026, 9, 23), None, -5_000.0)], Settings().broker.starting_cash - 5_000.0),
     ],
 )
 def test_an_account_on_paper_goes_on_with_what_it_had(runner, rows, cash):
