@@ -6,6 +6,7 @@ is gone through.
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -106,7 +107,7 @@ def glance_at(
 def _account(
     account: Account, protection: tuple[float, float] | None, last_price: float | None, lot: int
 ) -> AccountNow:
-    state = account.gate.state
+    state = copy.copy(account.gate.state)  # at once: units of before at a price of after would be millions
     held, average = state.open_size, state.open_price
     price = last_price if last_price is not None else state.last_price
     return AccountNow(

@@ -220,7 +220,7 @@ def test_the_remedy_for_the_session_without_hours_works(tmp_path, closed):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("foo.bar=1", "unknown section 'foo'; known: broker, data"),
+        ("foo.bar=1", "unknown section 'foo'; known: alerts, broker, data"),
         ("brokr.bar=1", "did you mean 'broker'?"),
         ("strategy.stop_atrs=1", "unknown setting 'strategy.stop_atrs'; did you mean 'stop_atr'?"),
         ("data.synthetic.sesions=1", "did you mean 'sessions'?"),

@@ -16,7 +16,7 @@ class Account:
     """Remembers what it was told, and says whether entries were forbidden by then."""
 
     def __init__(self, folder):
-        self.folder, self.left, self.open, self.was_forbidden = folder, [], "+130 NIFTY", []
+        self.folder, self.left, self.open, self.was_forbidden = folder, [], "closing +130 NIFTY", []
 
     def leave(self, detail):
         self.left.append(detail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import socket
 import threading
 from pathlib import Path
@@ -134,7 +135,7 @@ def test_a_process_that_falls_silent_is_told_once(tmp_path, telegram):
     with companion(tmp_path, telegram=telegram) as child:
         (silent,) = telegram.wait_received(1)
         assert first_line(silent.text) == "CRITICAL LIVE: the trading process says nothing any more"
-        assert "silent for 2" in silent.text
+        assert re.search(r"silent for \d+", silent.text)  # as old as a busy machine lets it become
         trading.log("trip_closed", **CLOSED)  # looked at several times by now
         telegram.wait_received(2)
         assert child.end() == 0
