@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,10 +38,45 @@ _TELEGRAM = {"TELEGRAM_BOT_TOKEN": "700100200:benchmark", "TELEGRAM_CHAT_ID": "4
 
 
 class Day(NamedTuple):
-    """What a run left: its decisions as they stand in ``decisions.csv``, and each entry's latency, ms."""
+    """What a run left.
+
+    Attributes
+    ----------
+    decisions : list of dict
+        As they stand in ``decisions.csv``.
+    milliseconds : list of float
+        Latency of each entry.
+    others : float
+        Processors that programs other than this benchmark's kept busy meanwhile. A comparison in which they
+        differ is one of those programs.
+    """
 
     decisions: list[dict[str, str]]
     milliseconds: list[float]
+    others: float
+
+
+class _Processors:
+    """Counts what is used by others from its making on; children count once they were waited for."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._all, self._ours = _busy_seconds()
+
+    def others(self) -> float:
+        everyone, ours = _busy_seconds()
+        return ((everyone - self._all) - (ours - self._ours)) / (time.monotonic() - self._begun)
+
+
+def _busy_seconds() -> tuple[float, float]:
+    """Return the seconds that processors have worked, for anybody and for us; Linux only, else zeros."""
+    spent = os.times()
+    ours = spent.user + spent.system + spent.children_user + spent.children_system
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return ours, ours
+    user, nice, system, _, _, *interrupts = map(int, stat.read_text().splitlines()[0].split()[1:8])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK"), ours
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -66,8 +102,10 @@ def print_page(folder: Path, options: argparse.Namespace) -> bool:
     days: list[tuple[Day, Day]] = []
     for number in range(options.rounds):
         quiet = demo_day(settings, folder / f"quiet-{number}", options.speed)
+        processors = _Processors()
         with crowd(folder / f"crowd-{number}", options.pollers, options.slow) as seen:
             loaded = demo_day(settings, folder / f"crowd-{number}", options.speed)
+        loaded = loaded._replace(others=processors.others())  # now that the crowd has gone
         print(f"the crowd saw {json.dumps(seen)}")
         days.append((quiet, loaded))
     return print_ratio(days, "crowded")
@@ -96,7 +134,9 @@ def print_ratio(days: Sequence[tuple[Day, Day]], name: str) -> bool:
     print(distribution("last tick of a bar -> entry on the wire, quiet", quiet))
     print(distribution(f"last tick of a bar -> entry on the wire, {name}", loaded))
     ratios = np.percentile(loaded, [50, 99]) / np.percentile(quiet, [50, 99])
-    print(f"{name} / quiet: median {ratios[0]:.2f}, p99 {ratios[1]:.2f}; load of the machine {_load()}")
+    print(f"{name} / quiet: median {ratios[0]:.2f}, p99 {ratios[1]:.2f}")
+    busy = ", ".join(f"{one.others:.2f} and {other.others:.2f}" for one, other in days)
+    print(f"processors that other programs kept busy, quiet and {name}: {busy} of {os.cpu_count()}")
     different = 0
     for one, other in days:
         pairs = [(a, b) for a, b in zip(one.decisions, other.decisions, strict=False) if a != b]
@@ -126,20 +166,22 @@ def page_settings() -> Settings:
 
 def demo_day(settings: Settings, folder: Path, speed: float) -> Day:
     """Trade the synthetic day of the demo."""
+    processors = _Processors()
     run_live(
         LiveRequest(settings=settings, mode="demo", clock="feed", quiet=True, speed=speed, out_dir=folder)
     )
-    return Day(decisions_of(folder), entries_of(folder))
+    return Day(decisions_of(folder), entries_of(folder), processors.others())
 
 
 def exchange_day(
     settings: Settings, folder: Path, options: argparse.Namespace, secrets: dict[str, str] | None = None
 ) -> Day:
     """Trade a day as ``--mode live`` does."""
+    processors = _Processors()
     run_against_exchange(
         settings, folder, speed=options.speed, minutes=options.minutes, secrets=secrets or {}
     )
-    return Day(decisions_of(folder), entries_of(folder))
+    return Day(decisions_of(folder), entries_of(folder), processors.others())
 
 
 def entries_of(folder: Path) -> list[float]:
@@ -192,10 +234,6 @@ def _page_of(folder: Path) -> str:
         if '"status_page"' in line:
             return str(json.loads(line)["url"])
     return ""
-
-
-def _load() -> str:
-    return ", ".join(f"{value:.1f}" for value in os.getloadavg())
 
 
 def _parser() -> argparse.ArgumentParser:

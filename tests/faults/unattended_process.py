@@ -26,7 +26,7 @@ class MarketDatetime(dt.datetime):
     """What the scheduler asks for the time."""
 
     @classmethod
-    def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
+    def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
         return market_time().astimezone(tz)
 
 
@@ -38,7 +38,7 @@ def main() -> int:
     from feeds.clock import IST, SteadyClock, WallClock
 
     for kind in (WallClock, SteadyClock):
-        kind.now = lambda _: market_time().astimezone(IST)  # type: ignore[method-assign]
+        kind.now = lambda _: market_time().astimezone(IST)
     for module in (executors, schedulers):
         module.datetime = MarketDatetime
     run_live._LOOK_SECONDS = 0.05
