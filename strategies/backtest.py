@@ -8,23 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
-import pandas as pd
-
-from analyzers.analysis import analyze
 from analyzers.result import RunResult
 from analyzers.writer import check_output_folder, write_run
-from brokers.charges import latest_date
-from brokers.journal import Journal
-from brokers.settings import make_charges
-from feeds.calendar import TradingCalendar
 from feeds.clock import Clock, WallClock
-from feeds.errors import DataError
 from feeds.settings import make_calendar
-from feeds.terms import DatedTerms
 from ml.registry import ModelRegistry
-from strategies.assembly import Assembled, assemble_backtest
 from strategies.assumptions import assumptions
 from strategies.checks import check_before_loading
 from strategies.loading import RunBars, load_run_bars
@@ -34,6 +23,7 @@ from strategies.plugins import load_strategy
 from strategies.progress import ProgressReporter
 from strategies.run_warnings import run_warnings
 from strategies.settings import Settings
+from strategies.simulation import Simulation, prepare_simulation
 
 __all__ = ["BacktestRequest", "run_backtest"]
 
@@ -86,20 +76,19 @@ def run_backtest(request: BacktestRequest, progress: ProgressReporter) -> Backte
             model = prepare_model(
                 settings, bars, request.model, now=request.clock.now(), on_progress=progress.advance
             )
-    traded = _traded_bars(bars, model)
+    simulation = prepare_simulation(
+        settings,
+        calendar,
+        bars.frame,
+        predictor=model.predictor if model else None,
+        counts_from=model.judges_from if model else None,
+        minutes=bars.minutes,
+    )
     with timing.stage("run"):
-        assembled = assemble_backtest(
-            settings,
-            traded.frame,
-            calendar,
-            predictor=model.predictor if model else None,
-            minutes=bars.minutes,
-            on_progress=lambda done: progress.advance(done, len(traded.frame)),
-        )
-        assembled.engine.run()
-    timing.seconds["bars_per_second"] = len(traded.frame) / timing.seconds["run"]
+        simulation.run(lambda done: progress.advance(done, simulation.bars))
+    timing.seconds["bars_per_second"] = simulation.bars / timing.seconds["run"]
     with timing.stage("analyse"):
-        result = _analyse(request, calendar, bars, model, traded, assembled)
+        result = _result(request, bars, model, simulation)
     with timing.stage("write"):
         out_dir = request.out_dir or _default_folder(request.clock, result.fingerprint)
         seconds = {name: round(value, 3) for name, value in timing.seconds.items()}
@@ -107,51 +96,12 @@ def run_backtest(request: BacktestRequest, progress: ProgressReporter) -> Backte
     return BacktestOutcome(result, out_dir)
 
 
-class _Traded(NamedTuple):
-    """Bars the engine runs on: warm-up first, then the bars that count.
-
-    ``first`` is the position of the first bar that counts.
-    """
-
-    frame: pd.DataFrame
-    first: int
-
-
-def _traded_bars(bars: RunBars, model: PreparedModel | None) -> _Traded:
-    """Cut off what the models were trained on, but for the warm-up of the features."""
-    if model is None:
-        return _Traded(bars.frame, 0)
-    begin = int(bars.frame.index.searchsorted(pd.Timestamp(model.judges_from)))
-    if begin == len(bars.frame):
-        raise DataError("no bar is left to trade after the training window; give more bars")
-    warmup = min(begin, model.predictor.warmup_bars)
-    return _Traded(bars.frame.iloc[begin - warmup :], warmup)
-
-
-def _analyse(
-    request: BacktestRequest,
-    calendar: TradingCalendar,
-    bars: RunBars,
-    model: PreparedModel | None,
-    traded: _Traded,
-    assembled: Assembled,
+def _result(
+    request: BacktestRequest, bars: RunBars, model: PreparedModel | None, simulation: Simulation
 ) -> RunResult:
     settings = request.settings
-    cash = settings.broker.starting_cash
-    journal = _counted(assembled.journal, traded.first)
-    frame = traded.frame.iloc[traded.first :]
     earlier, identity = _earlier_trials(request, bars)
-    today = latest_date()
-    analysis = analyze(
-        journal,
-        frame,
-        cash,
-        plan=make_charges(settings.broker),
-        today_rates_date=today,
-        largest_order_today=DatedTerms(settings.market, calendar)(today).largest_order,
-        trials=earlier,
-        settings=settings.report,
-    )
+    journal, frame, analysis, gate = simulation.analyse(earlier)
     _record_trial(settings, bars, identity, analysis.metrics["sharpe"])
     return RunResult(
         **analysis._asdict(),
@@ -160,24 +110,16 @@ def _analyse(
         bars=frame,
         bar_minutes=settings.data.bar_minutes,
         events=journal.events,
-        starting_cash=cash,
+        starting_cash=settings.broker.starting_cash,
         settings=settings.model_dump(mode="json"),
         data=bars.info | {"traded_from": frame.index[0].isoformat(), "traded_bars": len(frame)},
         model=None if model is None else model.info | {"trials": len(earlier) + 1},
         windows=[] if model is None else model.windows,
-        risk_rules=[(rule.name, rule.describe()) for rule in assembled.broker.gate.rules],
+        risk_rules=[(rule.name, rule.describe()) for rule in gate.rules],
         assumptions=assumptions(settings),
         rejects=bars.rejects,
         warnings=run_warnings(bars, journal, settings.market.instrument),
     )
-
-
-def _counted(journal: Journal, first: int) -> Journal:
-    """Return the journal with its bars numbered from the first bar that counts."""
-    counted = Journal()
-    counted.fills = [fill._replace(bar=fill.bar - first) for fill in journal.fills]
-    counted.events, counted.contexts = journal.events, journal.contexts
-    return counted
 
 
 def _earlier_trials(request: BacktestRequest, bars: RunBars) -> tuple[list[float], str]:

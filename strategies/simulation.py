@@ -1,0 +1,150 @@
+"""Bars and a model through the engine, and what came of it; nothing is written and no trial is counted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from analyzers.analysis import Analysis, analyze
+from brokers.charges import latest_date
+from brokers.journal import Journal
+from brokers.risk.gate import RiskGate
+from brokers.settings import make_charges
+from feeds.calendar import TradingCalendar
+from feeds.errors import DataError
+from feeds.terms import DatedTerms
+from ml.predict import Predictor
+from strategies.assembly import assemble_backtest
+from strategies.settings import Settings
+
+__all__ = ["Simulated", "Simulation", "prepare_simulation"]
+
+
+class Simulated(NamedTuple):
+    """A finished simulation.
+
+    Attributes
+    ----------
+    journal : Journal
+        Bars are numbered from the first that counts.
+    bars : pandas.DataFrame
+        The bars that count, without the warm-up.
+    analysis : Analysis
+        Trades, equity, metrics, verdict, fingerprint.
+    gate : RiskGate
+        The rules that were on.
+    """
+
+    journal: Journal
+    bars: pd.DataFrame
+    analysis: Analysis
+    gate: RiskGate
+
+
+class Simulation:
+    """A run that is ready; see :func:`prepare_simulation`.
+
+    Attributes
+    ----------
+    bars : int
+        Bars that the engine will go through, the warm-up included.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        calendar: TradingCalendar,
+        frame: pd.DataFrame,
+        first: int,
+        predictor: Predictor | None,
+        minutes: pd.DataFrame | None,
+    ) -> None:
+        self._settings = settings
+        self._calendar = calendar
+        self._frame = frame
+        self._first = first
+        self._predictor = predictor
+        self._minutes = minutes
+        self.bars = len(frame)
+        self._journal = Journal()
+        self._gate: RiskGate | None = None
+
+    def run(self, on_progress: Callable[[int], None] | None = None) -> None:
+        """Let the engine go through the bars; ``on_progress`` is told now and then how many are done."""
+        assembled = assemble_backtest(
+            self._settings,
+            self._frame,
+            self._calendar,
+            predictor=self._predictor,
+            minutes=self._minutes,
+            on_progress=on_progress,
+        )
+        assembled.engine.run()
+        self._journal, self._gate = assembled.journal, assembled.broker.gate
+
+    def analyse(self, trials: Sequence[float] = ()) -> Simulated:
+        """Return what came of the run, judged as the next of ``trials`` (annualised Sharpe ratios)."""
+        if self._gate is None:
+            raise DataError("the simulation has not run, expected run() before analyse()")
+        settings = self._settings
+        journal, frame = self._counted(), self._frame.iloc[self._first :]
+        today = latest_date()
+        analysis = analyze(
+            journal,
+            frame,
+            settings.broker.starting_cash,
+            plan=make_charges(settings.broker),
+            today_rates_date=today,
+            largest_order_today=DatedTerms(settings.market, self._calendar)(today).largest_order,
+            trials=trials,
+            settings=settings.report,
+        )
+        return Simulated(journal, frame, analysis, self._gate)
+
+    def _counted(self) -> Journal:
+        """Return the journal with its bars numbered from the first bar that counts."""
+        counted = Journal()
+        counted.fills = [fill._replace(bar=fill.bar - self._first) for fill in self._journal.fills]
+        counted.events, counted.contexts = self._journal.events, self._journal.contexts
+        return counted
+
+
+def prepare_simulation(
+    settings: Settings,
+    calendar: TradingCalendar,
+    frame: pd.DataFrame,
+    *,
+    predictor: Predictor | None = None,
+    counts_from: dt.datetime | None = None,
+    minutes: pd.DataFrame | None = None,
+) -> Simulation:
+    """Cut the bars that a model was trained on off, but for the warm-up of its features.
+
+    Parameters
+    ----------
+    settings : Settings
+        Strategy, account, costs and limits.
+    calendar : TradingCalendar
+        Sessions.
+    frame : pandas.DataFrame
+        A bar frame (see :mod:`feeds.bars`) of ``settings.data.bar_minutes``.
+    predictor : Predictor or None
+        For strategies that ask a model.
+    counts_from : datetime or None
+        START of the first bar that counts, aware; None for all.
+    minutes : pandas.DataFrame or None
+        The 1-minute bars that ``frame`` was made of.
+
+    Raises
+    ------
+    DataError
+        No bar is left.
+    """
+    begin = 0 if counts_from is None else int(frame.index.searchsorted(pd.Timestamp(counts_from)))
+    if begin == len(frame):
+        raise DataError("no bar is left to trade after the training window; give more bars")
+    warmup = min(begin, predictor.warmup_bars) if predictor is not None else 0
+    return Simulation(settings, calendar, frame.iloc[begin - warmup :], warmup, predictor, minutes)
