@@ -12,7 +12,8 @@ __all__ = ["Strategy", "uniform"]
 
 _MINUTES_PER_DAY = 1440
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_GOLDEN = 0x9E3779B97F4A7C15
+_WORD = 2**64
 
 
 class Settings(PluginSettings):
@@ -36,8 +37,8 @@ def uniform(times: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64
     -----
     SplitMix64 (Steele, Lea, Flood 2014) applied to the minute and the seed.
     """
-    state = np.round(times * _MINUTES_PER_DAY).astype(np.uint64) + np.uint64(seed) * _GOLDEN
-    state = (state + _GOLDEN) & np.uint64(0xFFFFFFFFFFFFFFFF)
+    begin = np.uint64((seed + 1) * _GOLDEN % _WORD)
+    state = np.round(times * _MINUTES_PER_DAY).astype(np.uint64) + begin
     state = (state ^ (state >> np.uint64(30))) * _MIX[0]
     state = (state ^ (state >> np.uint64(27))) * _MIX[1]
     state ^= state >> np.uint64(31)
