@@ -19,7 +19,7 @@ import pandas as pd
 from feeds.errors import DataError, SettingsError
 from ml.arrays import IntArray
 
-__all__ = ["ChronologicalSplit", "Splitter", "WalkForwardSplit"]
+__all__ = ["ChronologicalSplit", "Splitter", "WalkForwardSplit", "checked_embargo", "checked_ends"]
 
 
 class Splitter(Protocol):
@@ -49,7 +49,7 @@ class ChronologicalSplit:
         if not 0 < train_fraction < 1:
             raise SettingsError(f"train_fraction is {train_fraction}, expected above 0 and below 1")
         self.train_fraction = train_fraction
-        self.embargo_bars = _checked_embargo(embargo_bars)
+        self.embargo_bars = checked_embargo(embargo_bars)
 
     def split(
         self,
@@ -69,7 +69,7 @@ class ChronologicalSplit:
         """
         rows = len(X)
         test_first = int(np.floor(rows * self.train_fraction))
-        train = _train_rows(0, test_first, _ends(groups, rows), self.embargo_bars)
+        train = _train_rows(0, test_first, checked_ends(groups, rows), self.embargo_bars)
         if len(train) == 0 or test_first >= rows:
             raise DataError(
                 f"found {rows} bars, too few to train on {self.train_fraction:.0%} with an embargo of "
@@ -119,7 +119,7 @@ class WalkForwardSplit:
             )
         self.train_months = train_months
         self.test_months = test_months
-        self.embargo_bars = _checked_embargo(embargo_bars)
+        self.embargo_bars = checked_embargo(embargo_bars)
         self.anchored = anchored
         self.times = times
 
@@ -145,7 +145,7 @@ class WalkForwardSplit:
             If the data end before the first test window begins.
         """
         times = self._times_of(X)
-        ends = _ends(groups, len(times))
+        ends = checked_ends(groups, len(times))
         for start, test_start, test_end in self._dates(times):
             first, test_first, test_last = (
                 int(times.searchsorted(date)) for date in (start, test_start, test_end)
@@ -200,13 +200,15 @@ class WalkForwardSplit:
             yield start, test_start, begin + pd.DateOffset(months=months)
 
 
-def _checked_embargo(bars: int) -> int:
+def checked_embargo(bars: int) -> int:
+    """Return ``bars``; raise SettingsError where it is negative."""
     if bars < 0:
         raise SettingsError(f"embargo_bars is {bars}, expected 0 or more")
     return bars
 
 
-def _ends(groups: npt.ArrayLike | None, rows: int) -> IntArray:
+def checked_ends(groups: npt.ArrayLike | None, rows: int) -> IntArray:
+    """Return each row's ``end_index``, its own position without ``groups``; raise DataError where wrong."""
     if groups is None:
         return np.arange(rows, dtype=np.int64)
     ends = np.asarray(groups, dtype=np.int64)
