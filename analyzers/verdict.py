@@ -9,6 +9,7 @@ import pandas as pd
 
 from analyzers.figures import percent, rupees
 from analyzers.metrics import Metrics
+from ml.significance import SessionBootstrap
 
 __all__ = ["EdgeVerdict", "judge_edge"]
 
@@ -60,8 +61,10 @@ def judge_edge(
     """Judge a run.
 
     An edge is supported when the interval of the net profit per trade lies above zero AND the deflated Sharpe
-    ratio, which knows how many trials there were, reaches the same confidence. The interval is a bootstrap
-    over whole sessions: trades of one day share its weather, so they are drawn together.
+    ratio, which knows how many trials there were, reaches the same confidence AND entries at random did as
+    well before costs more rarely than the confidence leaves room for (``random_entry_p`` of the metrics;
+    where it is absent, nobody asked). The interval is a bootstrap over whole sessions: trades of one day
+    share its weather, so they are drawn together.
 
     Parameters
     ----------
@@ -90,18 +93,26 @@ def judge_edge(
             "are needed to tell skill from luck.",
             confidence_percent=confidence_percent,
         )
-    draw = _SessionBootstrap(entered, samples, seed)
+    draw = SessionBootstrap(pd.factorize(entered)[0].astype(np.int64), samples, seed)
     net = trades["net_pnl"].to_numpy(np.float64)
     gross = trades["gross_pnl"].to_numpy(np.float64)
     net_low, net_high = draw.interval(net, confidence_percent)
     gross_low, gross_high = draw.interval(gross, confidence_percent)
     deflated = metrics["deflated_sharpe"]
     odds = deflated if isinstance(deflated, float) else 0.0
-    supported = net_low > 0.0 and odds >= confidence_percent / 100.0
+    asked = metrics.get("random_entry_p")
+    as_lucky = asked if isinstance(asked, float) else 0.0
+    beats_random = as_lucky <= 1.0 - confidence_percent / 100.0
+    supported = net_low > 0.0 and odds >= confidence_percent / 100.0 and beats_random
     interval = f"{confidence_percent:g} % interval {rupees(net_low)} to {rupees(net_high)}"
     reason = f"Net profit per trade is {rupees(net.mean())} ({interval})"
     if supported:
         reason += f", and after {_trials(metrics)} the deflated Sharpe ratio is {percent(odds)} sure."
+    elif net_low > 0.0 and not beats_random:
+        reason += (
+            f", but {percent(as_lucky)} of random portfolios with the same hours, durations and sides did "
+            f"as well before costs; at most {100.0 - confidence_percent:g} % may."
+        )
     elif net_low > 0.0:
         reason += (
             f", but after {_trials(metrics)} the deflated Sharpe ratio is only {percent(odds)} sure; "
@@ -122,24 +133,6 @@ def judge_edge(
         gross_high,
         confidence_percent,
     )
-
-
-# Draws whole sessions with replacement; one set of draws serves every series of the same trades.
-class _SessionBootstrap:
-    def __init__(self, sessions: pd.Series, samples: int, seed: int) -> None:
-        self.codes, names = pd.factorize(sessions)
-        self.sessions = len(names)
-        generator = np.random.default_rng(seed)
-        chances = np.full(self.sessions, 1.0 / self.sessions)
-        self.times_drawn = generator.multinomial(self.sessions, chances, size=samples).astype(np.float64)
-
-    def interval(self, values: np.ndarray, confidence_percent: float) -> tuple[float, float]:
-        totals = np.bincount(self.codes, weights=values, minlength=self.sessions)
-        counts = np.bincount(self.codes, minlength=self.sessions)
-        means = (self.times_drawn @ totals) / (self.times_drawn @ counts)
-        tail = (1.0 - confidence_percent / 100.0) / 2.0
-        low, high = np.quantile(means, [tail, 1.0 - tail])
-        return float(low), float(high)
 
 
 # The first argument is mean, low and high of the gross profit per trade.

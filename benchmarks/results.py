@@ -193,7 +193,7 @@ def _table(rows: Sequence[tuple[str, Metrics, EdgeVerdict]]) -> list[str]:
             _interval(verdict.net_per_trade, verdict.net_low, verdict.net_high),
             f"{_number(metrics['net_pnl']):,.0f}",
             _figure(metrics["sharpe"]),
-            _figure(metrics.get("permutation_p")),
+            _figure(metrics.get("random_entry_p")),
             verdict.label,
         ]
         lines.append("| " + " | ".join(cells) + " |")
