@@ -133,12 +133,16 @@ FIGURES: tuple[tuple[str, tuple[Figure, ...]], ...] = (
         "Ratios and luck",
         (
             Figure("sharpe", "Sharpe ratio", _plain, "daily returns × √252, risk-free 0"),
+            Figure("sharpe_low", "Sharpe ratio, low end", _plain, "of its interval, weeks drawn again"),
+            Figure("sharpe_high", "Sharpe ratio, high end", _plain),
             Figure("sortino", "Sortino ratio", _plain),
             Figure("calmar", "Calmar ratio", _plain),
             Figure("probabilistic_sharpe", "Chance that Sharpe is above 0", percent),
             Figure("trials", "Trials so far", count, "this one included"),
             Figure("luckiest_trial_sharpe", "Sharpe of the luckiest worthless trial", _plain, "expected"),
             Figure("deflated_sharpe", "Deflated Sharpe", percent, "chance that Sharpe is above that"),
+            Figure("random_entry_p", "Random entries did as well", percent, "of random portfolios, gross"),
+            Figure("random_entry_high_bps", "Best twentieth of them", _basis_points, "gross per trade"),
         ),
     ),
 )

@@ -14,24 +14,16 @@ from analyzers.sharpe import SESSIONS_PER_YEAR
 from ml.arrays import BarArrays
 from ml.significance import EntryBars, RandomEntryTest, random_entry_test, sharpe_interval
 
-__all__ = ["luck_figures", "random_entry_odds"]
+__all__ = ["random_entry_figures", "random_entry_odds", "sharpe_figures"]
 
 
-def luck_figures(
-    trades: pd.DataFrame,
-    equity: pd.DataFrame,
-    bars: pd.DataFrame,
-    starting_cash: float,
-    settings: ReportSettings,
-) -> Metrics:
-    """Return the figures that tell skill from luck, for the metrics of a run.
+def sharpe_figures(equity: pd.DataFrame, starting_cash: float, settings: ReportSettings) -> Metrics:
+    """Return ``sharpe_low`` and ``sharpe_high``, the interval of the annualised Sharpe ratio.
 
     Parameters
     ----------
-    trades, equity : pandas.DataFrame
-        As from :func:`analyzers.trades.trades_frame` and :func:`analyzers.equity.equity_frame`.
-    bars : pandas.DataFrame
-        The bar frame of the run.
+    equity : pandas.DataFrame
+        As from :func:`analyzers.equity.equity_frame`.
     starting_cash : float
         Rupees before the first bar.
     settings : ReportSettings
@@ -40,22 +32,37 @@ def luck_figures(
     Returns
     -------
     dict
-        ``sharpe_low`` and ``sharpe_high``: the interval of the annualised Sharpe ratio.
-        ``random_entry_p``: how often as many entries at random, at the same hours, as long and on the same
-        sides, did at least as well before costs; ``random_entry_mean_bps`` and ``random_entry_high_bps``
-        (their mean and 95th percentile). None where there are too few trades to ask.
+        By bootstrap over weeks of sessions; None where there are fewer than ten, or the account stands still.
     """
     returns = daily_returns(equity, starting_cash).returns.to_numpy(np.float64)
-    interval = None
-    if len(trades) >= 2:
-        interval = sharpe_interval(
-            returns, settings.confidence_percent, samples=settings.bootstrap_samples, seed=0
-        )
-    annual = math.sqrt(SESSIONS_PER_YEAR)
+    interval = sharpe_interval(
+        returns, settings.confidence_percent, samples=settings.bootstrap_samples, seed=0
+    )
+    low, high = (None, None) if interval is None else (math.sqrt(SESSIONS_PER_YEAR) * end for end in interval)
+    return {"sharpe_low": low, "sharpe_high": high}
+
+
+def random_entry_figures(trades: pd.DataFrame, bars: pd.DataFrame, settings: ReportSettings) -> Metrics:
+    """Return how entries at random did at the same hours, held as long, on the same sides, before costs.
+
+    Parameters
+    ----------
+    trades : pandas.DataFrame
+        As from :func:`analyzers.trades.trades_frame`.
+    bars : pandas.DataFrame
+        The bar frame of the run.
+    settings : ReportSettings
+        Number of samples.
+
+    Returns
+    -------
+    dict
+        ``random_entry_p``: share of random portfolios that did at least as well;
+        ``random_entry_mean_bps`` and ``random_entry_high_bps``: their mean and 95th percentile, basis points
+        of the value entered. None for fewer than two trades.
+    """
     test = random_entry_odds(trades, bars, settings.bootstrap_samples)
     return {
-        "sharpe_low": interval[0] * annual if interval else None,
-        "sharpe_high": interval[1] * annual if interval else None,
         "random_entry_p": test.probability if test else None,
         "random_entry_mean_bps": test.random_mean_bps if test else None,
         "random_entry_high_bps": test.random_high_bps if test else None,

@@ -148,7 +148,16 @@ def traded(folder, *more):
             assert program.complaints == []
         assert market.account().position == 0
     fills = [(row["trade_id"], row["role"], row["size"]) for row in rows_of(run / "fills.csv")]
-    return (run / "decisions.csv").read_text(), fills, counted
+    return decided(run / "decisions.csv"), fills, counted
+
+
+def decided(path):
+    """Return what was decided on which bar, and on what grounds.
+
+    Not what was open on a bar: at this speed a bar takes half a second, and a fill on a busy machine longer.
+    """
+    names = ("bar_start", "side", "probability", "units", "leaves", "atr")
+    return [[row[name] for name in names] for row in rows_of(path) if row["side"] != "0" or row["leaves"]]
 
 
 def alerts_counted(page):

@@ -9,7 +9,9 @@ import pytest
 
 from analyzers.equity import daily_returns, equity_frame
 from analyzers.figures import FIGURES
+from analyzers.luck import random_entry_figures, sharpe_figures
 from analyzers.metrics import compute_metrics
+from analyzers.settings import ReportSettings
 from analyzers.sharpe import annual_sharpe, expected_maximum_sharpe, probabilistic_sharpe
 from analyzers.trades import trades_frame
 from brokers.journal import Journal
@@ -107,7 +109,9 @@ def test_what_is_not_defined_is_none_and_never_nan(trades):
 
 def test_every_metric_can_be_written_as_json_and_every_figure_is_a_metric():
     for journal in (Journal(), make_journal(BARS), make_journal(BARS, edge_points=50.0)):
-        metrics = figures_of(journal)[2]
+        trades, equity, metrics = figures_of(journal)
+        metrics |= random_entry_figures(trades, BARS, ReportSettings())
+        metrics |= sharpe_figures(equity, CASH, ReportSettings())
         json.dumps(metrics, allow_nan=False)
         assert {figure.key for _, group in FIGURES for figure in group} <= set(metrics)
 
