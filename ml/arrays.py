@@ -88,6 +88,18 @@ class BarArrays(NamedTuple):
             self.open_interest[first:],
         )
 
+    def head(self, bars: int) -> BarArrays:
+        """Return the oldest ``bars`` bars as views."""
+        return BarArrays(
+            self.start_seconds[:bars],
+            self.open[:bars],
+            self.high[:bars],
+            self.low[:bars],
+            self.close[:bars],
+            self.volume[:bars],
+            self.open_interest[:bars],
+        )
+
     def session_day(self) -> IntArray:
         """Return the exchange's date of each bar, days since 1970-01-01. One date is one session."""
         return (self.start_seconds + _IST_OFFSET_SECONDS) // _SECONDS_PER_DAY
