@@ -92,6 +92,8 @@ def rolling_standard_deviation(values: FloatArray, bars: int) -> FloatArray:
     Two passes (the mean, then the squared distances from it), so that no precision is lost to the
     difference of two large sums.
     """
+    if len(values) < bars:
+        return np.full(len(values), np.nan)
     mean = rolling_mean(values, bars)
     total = np.zeros(len(values))
     for lag in range(bars):

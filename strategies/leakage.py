@@ -13,6 +13,7 @@ from analyzers.bar_record import BarRecord
 from brokers.journal import Fill
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST
+from ml.arrays import IntArray
 from ml.leakage.finding import Finding
 from ml.leakage.futures import other_futures, probe_positions
 from ml.predict import Predictor
@@ -77,7 +78,7 @@ def check_decisions(
         Of the bars after which the future changes, and of the futures.
     """
     generator = np.random.default_rng(seed)
-    entries = np.array([bar for bar, record in enumerate(recorded.records) if record.side], dtype=np.int64)
+    entries = np.flatnonzero(_sides(recorded, frame))
     probes = np.unique(
         np.concatenate(
             [generator.permutation(entries)[:_ENTRIES], probe_positions(frame, _PROBES, generator)]
@@ -87,7 +88,8 @@ def check_decisions(
     for position in probes:
         begin = max(0, int(position) - warmup_bars - _BARS_BEFORE)
         part = frame.iloc[begin : position + _BARS_AFTER]
-        whole = simulate(part).records[: position - begin + 1]
+        last = frame.index[position].tz_localize(None)
+        whole = [record for record in simulate(part).records if record.start <= last]
         for name, other in other_futures(part, int(position) - begin, generator):
             for record, then in zip(whole, simulate(other).records, strict=False):
                 _compare(caught, record, then, name)
@@ -108,7 +110,7 @@ def check_fills(recorded: Recorded, frame: pd.DataFrame) -> list[Finding]:
         Its bars.
     """
     opens = frame["open"].to_numpy(np.float64)
-    sides = np.array([record.side for record in recorded.records])
+    sides = _sides(recorded, frame)
     findings: dict[str, Finding] = {}
     begun: set[int] = set()
     for fill in (one for one in recorded.fills if one.role == _ENTRY):
@@ -126,6 +128,16 @@ def check_fills(recorded: Recorded, frame: pd.DataFrame) -> list[Finding]:
             )
             findings.setdefault("price", Finding("fill", "entry at another price", bar, amount, words))
     return list(findings.values())
+
+
+def _sides(recorded: Recorded, frame: pd.DataFrame) -> IntArray:
+    """Return what was decided on each bar, 0 for nothing; a strategy is silent while indicators warm up."""
+    sides = np.zeros(len(frame), dtype=np.int64)
+    starts = pd.DatetimeIndex([record.start for record in recorded.records])
+    sides[pd.DatetimeIndex(frame.index).tz_localize(None).get_indexer(starts)] = [
+        record.side for record in recorded.records
+    ]
+    return sides
 
 
 def _compare(caught: dict[str, Finding], record: BarRecord, then: BarRecord, future: str) -> None:

@@ -8,7 +8,10 @@ from pydantic import Field, model_validator
 
 from feeds.section import Section
 
-__all__ = ["LiveSettings"]
+__all__ = ["LEAST_WARMUP_BARS", "LiveSettings"]
+
+LEAST_WARMUP_BARS = 400
+"""History that a day begins with, also where no model asks for as much."""
 
 
 class LiveSettings(Section):
@@ -89,6 +92,9 @@ class LiveSettings(Section):
     )
     min_free_disk_megabytes: float = Field(
         500.0, ge=0, le=1_000_000, description="Free room below which the preflight says no."
+    )
+    hit_rate_trades: int = Field(
+        50, ge=20, le=1000, description="Newest live trades whose hit rate is held against the backtest."
     )
     backup_dir: str = Field(
         "backups", min_length=1, description="Folder of the journals' backups, within the state's folder."

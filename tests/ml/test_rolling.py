@@ -53,6 +53,8 @@ def test_shared_weights_cannot_be_changed():
 @pytest.mark.parametrize("size", [0, 1, 19])
 def test_too_few_values_give_nan(size):
     assert np.isnan(rolling_mean(np.ones(size), 20)).all()
+    assert len(rolling_standard_deviation(np.ones(size), 20)) == size
+    assert np.isnan(rolling_standard_deviation(np.ones(size), 20)).all()
 
 
 def test_mean_and_deviation_are_those_of_pandas(values):
