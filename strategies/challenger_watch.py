@@ -1,0 +1,65 @@
+"""The process of the challengers: follows the bars of a day and writes what each would have done.
+
+It reads files and writes files. It holds no login, opens no connection and loads no broker's client: it has
+nothing to send an order with.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+from analyzers.challengers import CHALLENGERS_FILE, write_challengers
+from analyzers.parity.files import BARS_FILE
+from strategies.challengers import Challenger, judge_challengers, read_live_bars
+from strategies.settings import Settings
+
+__all__ = ["watch_challengers"]
+
+_NICE = 15
+_LOOK_SECONDS = 0.25
+
+
+def watch_challengers(words: IO[str] = sys.stdin) -> int:
+    """Follow a day until the line ``end``, or until whoever started us is gone.
+
+    Parameters
+    ----------
+    words : file
+        Its first line is JSON: ``folder`` (of the day), ``settings``, ``starting_cash``. After the end of it
+        the bars are read once more.
+    """
+    configuration: dict[str, Any] = json.loads(words.readline())
+    os.nice(_NICE)
+    settings = Settings.model_validate(configuration["settings"])
+    folder, cash = Path(configuration["folder"]), float(configuration["starting_cash"])
+    challengers = [Challenger(section, settings, cash) for section in settings.live.challengers]
+    over = threading.Event()
+    threading.Thread(target=_wait_for_end, args=(words, over), daemon=True).start()
+    seen = -1
+    while not over.wait(_LOOK_SECONDS):
+        seen = _look(folder, challengers, seen)
+    _look(folder, challengers, seen)
+    return 0
+
+
+def _look(folder: Path, challengers: list[Challenger], seen: int) -> int:
+    """Judge anew where the file of bars has grown; return how long it is now."""
+    path = folder / BARS_FILE
+    size = path.stat().st_size if path.exists() else -1
+    if size == seen:
+        return seen
+    bars = read_live_bars(folder)
+    if bars is None:
+        return seen
+    write_challengers(folder / CHALLENGERS_FILE, judge_challengers(challengers, bars))
+    return size
+
+
+def _wait_for_end(words: IO[str], over: threading.Event) -> None:
+    words.readline()
+    over.set()
