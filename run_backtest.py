@@ -46,6 +46,7 @@ def _run(options: argparse.Namespace) -> int:
     from strategies.progress import make_progress
 
     with make_progress(quiet=options.quiet) as progress:
+        from ml.parallel import on_cluster
         from strategies.backtest import BacktestRequest, run_backtest
 
         request = BacktestRequest(
@@ -55,7 +56,8 @@ def _run(options: argparse.Namespace) -> int:
             last=options.last,
             out_dir=options.out,
         )
-        outcome = run_backtest(request, progress)
+        with on_cluster(options.cluster):
+            outcome = run_backtest(request, progress)
     if not options.quiet:
         _show(outcome.lines())
     return 0
@@ -93,6 +95,11 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for the results (default: runs/<time>-<fingerprint>)"
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="tcp://HOST:8786",
+        help="train the windows on a Dask cluster; without it on the cores of this machine",
     )
     parser.add_manners()
     return parser

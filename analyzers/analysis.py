@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from analyzers.arms import ArmsResult, judge_arms
 from analyzers.costs import at_todays_charges
 from analyzers.equity import equity_frame
 from analyzers.fingerprint import trades_fingerprint
+from analyzers.luck import random_entry_figures, sharpe_figures
 from analyzers.metrics import Metrics, compute_metrics
 from analyzers.settings import ReportSettings
 from analyzers.trades import trades_frame
@@ -32,6 +34,7 @@ class Analysis(NamedTuple):
     today_rates_date: dt.date
     verdict: EdgeVerdict
     fingerprint: str
+    arms: ArmsResult | None
 
 
 def analyze(
@@ -42,8 +45,9 @@ def analyze(
     plan: OrderCharges,
     today_rates_date: dt.date,
     largest_order_today: float = math.inf,
-    trials: Sequence[float] = (),
+    trials: Sequence[float | None] = (),
     settings: ReportSettings | None = None,
+    arms: Sequence[str] = (),
 ) -> Analysis:
     """Return trades, equity, metrics (as charged and at one day's rates), verdict and fingerprint.
 
@@ -61,22 +65,25 @@ def analyze(
         Day whose rates these are.
     largest_order_today : float
         Units above which an order goes in slices today.
-    trials : sequence of float
-        Annualised Sharpe ratios of the trials before this run.
+    trials : sequence of float or None
+        Annualised Sharpe ratios of the trials before this run, None where there is none.
     settings : ReportSettings, optional
         Confidence and minima of the verdict; the defaults when left out.
+    arms : sequence of str
+        The arms that share the account, where there are any.
     """
     chosen = settings or ReportSettings()
     trades = trades_frame(journal.fills, journal.contexts, bars)
     equity = equity_frame(journal.fills, bars, starting_cash)
     metrics = compute_metrics(trades, equity, starting_cash, trials)
     recharged = at_todays_charges(journal.fills, plan, today_rates_date, largest_order_today)
+    equity_today = equity_frame(recharged, bars, starting_cash)
     metrics_today = compute_metrics(
-        trades_frame(recharged, journal.contexts, bars),
-        equity_frame(recharged, bars, starting_cash),
-        starting_cash,
-        trials,
+        trades_frame(recharged, journal.contexts, bars), equity_today, starting_cash, trials
     )
+    luck = random_entry_figures(trades, bars, chosen)  # before costs, so the same at any charges
+    metrics |= luck | sharpe_figures(equity, starting_cash, chosen)
+    metrics_today |= luck | sharpe_figures(equity_today, starting_cash, chosen)
     verdict = judge_edge(
         trades,
         metrics,
@@ -87,5 +94,12 @@ def analyze(
         metrics_today=metrics_today,
     )
     return Analysis(
-        trades, equity, metrics, metrics_today, today_rates_date, verdict, trades_fingerprint(trades)
+        trades,
+        equity,
+        metrics,
+        metrics_today,
+        today_rates_date,
+        verdict,
+        trades_fingerprint(trades),
+        judge_arms(trades, arms, chosen),
     )

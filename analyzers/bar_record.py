@@ -31,6 +31,9 @@ class BarRecord(NamedTuple):
         Why the position was left on this bar (``signal``, ``square_off``), empty where it was not.
     inputs : dict of str to float
         What the decision rests on, by name.
+    arm : str
+        Which of several arms on one account decided the entry; empty where there are none, and in a record
+        that was read from a file.
     """
 
     start: dt.datetime
@@ -42,3 +45,4 @@ class BarRecord(NamedTuple):
     units: float
     leaves: str
     inputs: dict[str, float]
+    arm: str = ""

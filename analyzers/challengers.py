@@ -1,7 +1,7 @@
 """What challengers would have done: ``challengers.json`` of a day, and the list of all days.
 
-Champion and challengers saw the same bars. The challengers' orders went to a simulated broker, so their results
-are those of a backtest; the champion's are beside them as they were.
+Champion and challengers saw the same bars. The challengers' orders went to a simulated broker, so their
+results are those of a backtest; the champion's are beside them as they were.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class ChallengerNow(BaseModel):
 
 
 class ChallengersNow(BaseModel):
-    """All challengers of a day; ``bars`` counts those built from its ticks, ``as_of`` is the newest's START."""
+    """All challengers of a day; ``bars`` counts those built from ticks, ``as_of`` is the newest's START."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -135,8 +135,6 @@ def read_challenger_days(path: Path) -> Sequence[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != _COLUMNS:
-            raise DataError(
-                f"{path} has the columns {', '.join(reader.fieldnames or ())}, expected {', '.join(_COLUMNS)}; "
-                "move it away"
-            )
+            found = ", ".join(reader.fieldnames or ())
+            raise DataError(f"{path} has the columns {found}, expected {', '.join(_COLUMNS)}; move it away")
         return list(reader)

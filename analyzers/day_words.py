@@ -183,6 +183,7 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "market_over": lambda told: f"no more ticks: {told['reason']}",
     # the journal's facts, as brokers.desk.facts names them
     "entry_decided": _decision,
+    "entry_reasons": lambda told: f"why: {told['why']}",
     "entry_denied": _denied,
     "intent": _order,
     "filled": _filled,
@@ -220,6 +221,13 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
         f"after the market: {_candles(told)}, "
         f"parity {_name(told['parity'])}{_because(told['parity_words'])}, "
         f"drift {told['drift']}{_because(told['drift_words'])}"
+    ),
+    "drift_standing": lambda told: f"model drift as of the last session: {told['drift']}, {told['reason']}",
+    "retraining": lambda told: f"a training of the model begins: {told['reason']}",
+    "retrained": lambda told: (
+        f"a new model {told['version']} is trained and stored, not in use"
+        if told["outcome"] == "stored"
+        else f"the training {told['outcome']}: {told['reason']}"
     ),
     "summary": lambda told: (
         f"{told['day']} ({told['mode']}): {told['trades']} trades, {told['wins']} won, "

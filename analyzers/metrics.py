@@ -43,7 +43,7 @@ TAIL_DENSITY = float(np.exp(-(TAIL_DEVIATIONS**2) / 2.0) / np.sqrt(2.0 * np.pi))
 
 
 def compute_metrics(
-    trades: pd.DataFrame, equity: pd.DataFrame, starting_cash: float, trials: Sequence[float] = ()
+    trades: pd.DataFrame, equity: pd.DataFrame, starting_cash: float, trials: Sequence[float | None] = ()
 ) -> Metrics:
     """Return every figure of a run by name.
 
@@ -55,8 +55,9 @@ def compute_metrics(
         As from :func:`analyzers.equity.equity_frame`.
     starting_cash : float
         Rupees before the first bar, above 0.
-    trials : sequence of float
-        Annualised Sharpe ratios of the trials made BEFORE this run; this run is counted on top of them.
+    trials : sequence of float or None
+        Annualised Sharpe ratios of the trials made BEFORE this run, None where there is none; this run is
+        counted on top of them.
 
     Returns
     -------
@@ -134,7 +135,7 @@ def _sides(trades: pd.DataFrame) -> Metrics:
 
 
 def _account_figures(
-    equity: pd.DataFrame, starting_cash: float, *, ratios: bool, trials: Sequence[float]
+    equity: pd.DataFrame, starting_cash: float, *, ratios: bool, trials: Sequence[float | None]
 ) -> Metrics:
     daily = daily_returns(equity, starting_cash)
     returns = daily.returns.to_numpy(np.float64)
@@ -142,7 +143,7 @@ def _account_figures(
     sharpe = annual_sharpe(returns) if ratios and daily.ruined_on is None else None
     day_fall_pct = _deepest_fall(np.append(starting_cash, daily_values(equity).to_numpy()))[1]
     fall, fall_pct = _deepest_fall(np.append(starting_cash, equity["value"].to_numpy(np.float64)))
-    luckiest = expected_maximum_sharpe([*trials, sharpe]) if sharpe is not None else None
+    luckiest = expected_maximum_sharpe([*trials, sharpe], len(returns)) if sharpe is not None else None
     return {
         "sessions": len(daily_values(equity)),
         "exposure": float(np.mean(equity["position"].to_numpy() != 0.0)) if len(equity) else None,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from analyzers.arms import ArmsResult
 from analyzers.metrics import Metrics
 from analyzers.verdict import EdgeVerdict
 from brokers.journal import OrderEvent
@@ -41,6 +42,8 @@ class RunResult:
         Day whose rates "today's charges" are: the newest in the table of charges.
     verdict : EdgeVerdict
         Whether the trades support an edge.
+    arms : ArmsResult or None
+        What each arm earned, where several share the account.
     settings : mapping
         The effective settings by section, secrets masked.
     data : mapping
@@ -93,6 +96,7 @@ class RunResult:
     rejects: pd.DataFrame | None = None
     fingerprint: str = ""
     warnings: Sequence[str] = ()
+    arms: ArmsResult | None = None
 
     @property
     def synthetic(self) -> bool:

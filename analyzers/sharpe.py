@@ -61,15 +61,19 @@ def probabilistic_sharpe(returns: np.ndarray, benchmark_sharpe: float = 0.0) -> 
     return float(ndtr(excess * math.sqrt(len(returns) - 1) / math.sqrt(spread)))
 
 
-def expected_maximum_sharpe(sharpes: Sequence[float]) -> float:
+def expected_maximum_sharpe(sharpes: Sequence[float | None], sessions: int) -> float:
     """Return the Sharpe ratio that the luckiest of several trials without any edge is expected to show.
 
     √V ((1 - γ) Φ⁻¹(1 - 1/N) + γ Φ⁻¹(1 - 1/(N e))), with γ Euler's constant (paper, equation 1).
 
     Parameters
     ----------
-    sharpes : sequence of float
-        Annualised Sharpe ratios of all N trials; their variance is V.
+    sharpes : sequence of float or None
+        Annualised Sharpe ratios of all N trials. None where nobody knows it, as of a training that was never
+        traded: it counts, and is taken to vary as the others do.
+    sessions : int
+        Daily returns behind each. Where fewer than two Sharpe ratios are known, V is what chance alone gives
+        that of a worthless trial, 252 / sessions (Lo 2002, The Statistics of Sharpe Ratios).
 
     Returns
     -------
@@ -79,6 +83,8 @@ def expected_maximum_sharpe(sharpes: Sequence[float]) -> float:
     count = len(sharpes)
     if count < 2:
         return 0.0
-    deviation = float(np.std(np.asarray(sharpes, dtype=np.float64), ddof=1))
+    known = np.array([sharpe for sharpe in sharpes if sharpe is not None], dtype=np.float64)
+    variance = float(np.var(known, ddof=1)) if len(known) > 1 else SESSIONS_PER_YEAR / sessions
+    deviation = math.sqrt(variance)
     first, second = ndtri(1.0 - 1.0 / count), ndtri(1.0 - 1.0 / (count * math.e))
     return deviation * float((1.0 - np.euler_gamma) * first + np.euler_gamma * second)

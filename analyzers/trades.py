@@ -34,6 +34,8 @@ TRADE_COLUMNS = {
     "mae": "float64",
     "mfe": "float64",
     "probability": "float64",
+    "arm": "object",
+    "why": "object",
 }
 """Columns of ``trades.csv`` in their order, with their types."""
 
@@ -70,7 +72,8 @@ def trades_frame(fills: Sequence[Fill], contexts: Sequence[TradeContext], bars: 
         (before slippage and latency) would have earned. ``bars_held`` is 0 when entry and exit share a bar.
         ``mae`` (never positive) and ``mfe`` (never negative) are the worst and best profit of the position
         between entry and exit, from highs and lows; the two bars at the ends count whole, because a bar does
-        not tell which came first.
+        not tell which came first. ``arm`` is empty where no arms share the account.
+        ``why`` is empty: only who has the model can fill it.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def trades_frame(fills: Sequence[Fill], contexts: Sequence[TradeContext], bars: 
     gross, slippage, paid = -total(size * reference), total((price - reference) * size), total(charges)
     entry_bar, exit_bar = bar[first], bar[last]
     mae, mfe = _excursions(bars, entry_bar, exit_bar, units, entry_price, exit_price)
-    signal_time, probability = _decisions(ids, contexts)
+    signal_time, probability, arm = _decisions(ids, contexts)
     frame = pd.DataFrame(
         {
             "trade_id": ids,
@@ -129,6 +132,8 @@ def trades_frame(fills: Sequence[Fill], contexts: Sequence[TradeContext], bars: 
             "mae": mae,
             "mfe": mfe,
             "probability": probability,
+            "arm": arm,
+            "why": "",
         }
     ).astype(TRADE_COLUMNS)
     return frame.iloc[np.argsort(first, kind="stable")].reset_index(drop=True)
@@ -175,7 +180,9 @@ def _excursions(
     return mae, mfe
 
 
-def _decisions(ids: np.ndarray, contexts: Sequence[TradeContext]) -> tuple[pd.DatetimeIndex, np.ndarray]:
+def _decisions(
+    ids: np.ndarray, contexts: Sequence[TradeContext]
+) -> tuple[pd.DatetimeIndex, np.ndarray, list[str]]:
     known = {context.trade_id: context for context in contexts}
     missing = [int(trade_id) for trade_id in ids if int(trade_id) not in known]
     if missing:
@@ -185,4 +192,5 @@ def _decisions(ids: np.ndarray, contexts: Sequence[TradeContext]) -> tuple[pd.Da
         )
     chosen = [known[int(trade_id)] for trade_id in ids]
     times = pd.DatetimeIndex([context.signal_time for context in chosen]).tz_localize(TIMEZONE)
-    return times, np.asarray([context.probability for context in chosen], dtype=np.float64)
+    probability = np.asarray([context.probability for context in chosen], dtype=np.float64)
+    return times, probability, [context.arm for context in chosen]

@@ -16,6 +16,7 @@ from analyzers.report.build import write_report
 from analyzers.result import RunResult
 from analyzers.settings import ReportSettings
 from analyzers.tearsheet import write_tearsheet
+from analyzers.window_money import with_money
 from brokers.journal import OrderEvent
 from feeds.errors import SettingsError
 
@@ -98,6 +99,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         "strategy": result.strategy,
         "bar_minutes": result.bar_minutes,
         "verdict": result.verdict._asdict(),
+        "arms": None if result.arms is None else result.arms.as_dict(),
         "data": dict(result.data),
         "settings": dict(result.settings),
         "metrics": dict(result.metrics),
@@ -105,7 +107,9 @@ def summary(result: RunResult) -> dict[str, Any]:
             "rates_of": result.today_rates_date.isoformat(),
             **result.metrics_today,
         },
-        "model": {**result.model, "windows": list(result.windows)} if result.model is not None else None,
+        "model": {**result.model, "windows": with_money(result.windows, result.trades)}
+        if result.model is not None
+        else None,
         "risk": [{"rule": name, "limit": limit} for name, limit in result.risk_rules],
         "assumptions": list(result.assumptions),
         "warnings": list(result.warnings),

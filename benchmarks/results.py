@@ -150,8 +150,8 @@ def _page(source: str, bars: RunBars, rows: Sequence[Row], seeds: Sequence[Metri
         [
             f"# Results on real bars: {source}",
             "",
-            f"{info['bars']:,} bars of 3 minutes, {info['first'][:10]} to {info['last'][:10]}, default settings; "
-            "walk-forward: trained on 24 months, traded on the next three, moved on. All rows trade the same "
+            f"{info['bars']:,} bars of 3 minutes, {info['first'][:10]} to {info['last'][:10]}, default "
+            "settings; walk-forward: trained on 24 months, traded on the next three, moved on. All rows trade the same "
             "sessions, which no model had seen. Made by `python -m benchmarks.results --data FILE`.",
             "",
             "## At the charges of each date",
@@ -162,8 +162,9 @@ def _page(source: str, bars: RunBars, rows: Sequence[Row], seeds: Sequence[Metri
             "",
             *_table([(row.name, row.metrics_today, row.verdict_today) for row in rows]),
             "",
-            "bps: basis points of the value entered, mean over trades. Brackets: 95 % interval of the mean per "
-            "trade in rupees, by bootstrap over whole sessions.",
+            "bps: basis points of the value entered, mean over trades. Brackets: 95 % interval of the mean "
+            "per trade in rupees, by bootstrap over whole sessions. Random as good: share of portfolios "
+            "entered at random, at the same hours, held as long, on the same sides, that did as well gross.",
             "",
             "## Why, in the report's words",
             "",
@@ -180,7 +181,7 @@ def _page(source: str, bars: RunBars, rows: Sequence[Row], seeds: Sequence[Metri
 def _table(rows: Sequence[tuple[str, Metrics, EdgeVerdict]]) -> list[str]:
     lines = [
         "| | trades | gross, bps | costs, bps | gross a trade, ₹ | net a trade, ₹ | net, ₹ | Sharpe | "
-        "luck ¹ | verdict |",
+        "random as good | verdict |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
     for name, metrics, verdict in rows:

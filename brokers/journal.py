@@ -104,11 +104,14 @@ class TradeContext(NamedTuple):
         Close of the bar on which the entry was decided, naive exchange wall clock.
     probability : float
         The model's probability of the side taken, NaN where no model was asked.
+    arm : str
+        Which of several arms on one account decided it, empty where there are none.
     """
 
     trade_id: int
     signal_time: dt.datetime
     probability: float
+    arm: str = ""
 
 
 class Journal:

@@ -53,6 +53,8 @@ class LiveBroker(bt.BrokerBase):
 
     Attributes
     ----------
+    journal : Journal
+        What has happened so far, that of before a restart included.
     bar_received_at : float
         When the last tick of the current bar arrived (``time.perf_counter``); set by the feed's owner.
     """
@@ -70,6 +72,7 @@ class LiveBroker(bt.BrokerBase):
     ) -> None:
         super().__init__()
         self.gate = gate
+        self.journal = ledger.journal
         self.bar_received_at = 0.0
         self.startingcash = ledger.cash
         self._desk = desk
@@ -252,7 +255,7 @@ class LiveBroker(bt.BrokerBase):
             EntryDecided(
                 len(self._ledger.state.trips) + 1, int(main.size), main.price, prices["stop"],
                 prices["limit"], market.closed_at(), float(main.info.get("probability", math.nan)),
-                verdict.rule, verdict.reason,
+                verdict.rule, verdict.reason, main.info.get("arm", ""),
             ),
             self.bar_received_at,
         )  # fmt: skip

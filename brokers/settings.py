@@ -17,6 +17,7 @@ from brokers.risk.exposure import Exposure
 from brokers.risk.kill_switch import KillSwitch
 from brokers.risk.max_trades import MaxTrades
 from brokers.risk.model_age import ModelAge
+from brokers.risk.model_drift import ModelDrift
 from brokers.risk.order_sanity import OrderSanity
 from brokers.risk.pause import Pause
 from brokers.risk.rule import RiskRule
@@ -37,6 +38,7 @@ from feeds.section import Section, WallTime
 __all__ = [
     "BrokerSettings",
     "ChargeSettings",
+    "OnDriftSettings",
     "RiskSettings",
     "SlippageSettings",
     "make_charges",
@@ -100,6 +102,23 @@ class BrokerSettings(Section):
     kite: KiteSettings = Field(default=KiteSettings(), description="the live broker")
 
 
+class OnDriftSettings(Section):
+    """What follows from the drift of the model's inputs, beside the alert."""
+
+    warning: Literal["none", "reduce", "stop"] = Field(
+        default="none", description="at a warning: entries as ever, smaller ones, or none"
+    )
+    alarm: Literal["none", "reduce", "stop"] = Field(
+        default="none", description="at an alarm: entries as ever, smaller ones, or none"
+    )
+    reduce_to_percent: float = Field(
+        default=50.0, gt=0, le=100, description="percent of the size that reduce leaves, one lot at least"
+    )
+    level: Literal["ok", "warning", "alarm", "unknown"] = Field(
+        default="unknown", description="level after the last session; days that run themselves put it in"
+    )
+
+
 class RiskSettings(Section):
     """The section ``risk``: limits on entries. ``null`` switches a limit off; exits are never limited."""
 
@@ -159,6 +178,9 @@ class RiskSettings(Section):
     )
     max_model_age_days: float | None = Field(
         default=120.0, gt=0, description="days since the last bar the model was trained on, null = off"
+    )
+    on_drift: OnDriftSettings = Field(
+        default=OnDriftSettings(), description="what the drift of the model's inputs leads to"
     )
     kill_switch_file: str | None = Field(
         default="KILL_SWITCH", min_length=1, description="no entry while this file exists, null = off"
@@ -261,6 +283,9 @@ def make_rules(settings: RiskSettings) -> list[RiskRule]:
         _make_own(path, parameters, ("name", "describe", "check"), "risk rule")
         for path, parameters in on.own_rules.items()
     )
+    drift = on.on_drift
+    if drift.warning != "none" or drift.alarm != "none":
+        rules.append(ModelDrift(drift.level, drift.warning, drift.alarm, drift.reduce_to_percent))
     if on.max_lots is not None or on.max_margin_percent is not None:
         rules.append(Exposure(on.max_lots, on.max_margin_percent))
     if on.order_sanity:

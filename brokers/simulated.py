@@ -244,7 +244,9 @@ class SimulatedBroker(bt.BrokerBase):
         now = market.closed_at()
         market.trip = RoundTrip(self._round_trip_count, main, group[1:])
         self.journal.contexts.append(
-            TradeContext(self._round_trip_count, now, main.info.get("probability", _NAN))
+            TradeContext(
+                self._round_trip_count, now, main.info.get("probability", _NAN), main.info.get("arm", "")
+            )
         )
         self.gate.on_entry(now)
         for order in group:

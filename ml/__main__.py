@@ -1,8 +1,11 @@
-"""Command line of the models: ``python -m ml train | evaluate | list | show | promote | rollback``."""
+"""Command line of the models: ``python -m ml train | evaluate | list | show | promote | ...``."""
 
 from __future__ import annotations
 
 import argparse
+import getpass
+import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from feeds.clock import WallClock
 from feeds.command_line import run_command
-from feeds.errors import DataError
+from feeds.errors import DataError, SettingsError
 from feeds.settings import make_calendar
 from feeds.show import print_line, print_table
 from ml.command_settings import CommandSettings, read_settings
+from ml.parallel import on_cluster
 
 if TYPE_CHECKING:
     from feeds.sources.files import LoadedBars
+    from strategies.trade_cost import TradeCost
 
 __all__ = ["main"]
 
@@ -32,14 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 done, 2 arguments or settings, 3 data or a damaged model, 130 interrupted, 1 anything
-        else.
+        Exit code: 0 done, 2 arguments or settings, 3 data or a damaged model, 130 interrupted, 1 a drift
+        alarm, a promotion refused, and anything else; `leakage` answers 1 where it found something.
     """
     options = _parser().parse_args(arguments)
 
     def work() -> int:
-        options.command(options, read_settings(options.settings))
-        return 0
+        with on_cluster(getattr(options, "cluster", None)):
+            return int(options.command(options, read_settings(options.settings)) or 0)
 
     return run_command(work)
 
@@ -56,34 +61,77 @@ def _parser() -> argparse.ArgumentParser:
 
     train = add("train", _train, "Train on the older part of the bars, judge on the newer, store the model.")
     evaluate = add(
-        "evaluate", _evaluate, "Judge the settings walk-forward, or a stored model on bars new to it."
+        "evaluate", _evaluate, "Judge the settings out of sample, or a stored model on bars new to it."
     )
+    evaluate.add_argument(
+        "--split",
+        choices=("walkforward", "kfold", "cpcv"),
+        default="walkforward",
+        help="walkforward: train on the past of each window; kfold: on all other blocks; cpcv: on every "
+        "choice of blocks, and trade each whole history that these make",
+    )
+    evaluate.add_argument("--folds", type=int, default=5, metavar="N", help="blocks of kfold")
+    evaluate.add_argument("--blocks", type=int, default=6, metavar="N", help="blocks of cpcv")
+    evaluate.add_argument("--test-blocks", type=int, default=2, metavar="K", help="tested at a time by cpcv")
     for with_data in (train, evaluate):
         with_data.add_argument(
             "--data", metavar="FILE|DIR|store|synthetic", help="bars; data.source without it"
         )
     train.add_argument("--promote", action="store_true", help="put the new model into use")
     evaluate.add_argument("--model", metavar="VERSION", help="a stored version, or champion")
+    leakage = add("leakage", _leakage, "Look for knowledge of the future, from features to fills.")
+    leakage.add_argument("--data", metavar="FILE|DIR|store|synthetic", help="bars; data.source without it")
+    leakage.add_argument(
+        "--features",
+        action="append",
+        metavar="NAME|package.module:function",
+        help="check this feature alone, and nothing after it; may be given again",
+    )
+    search = add("search", _search, "Try settings, keep count, and show the best to bars that no trial saw.")
+    search.add_argument("--data", metavar="FILE|DIR|store|synthetic", help="bars; data.source without it")
+    search.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides")
+    search.add_argument("--trials", type=int, metavar="N", help="all runs together; ml.search.trials")
+    search.add_argument("--study", metavar="NAME", help="made of bars, space and settings without it")
+    search.add_argument("--storage", metavar="URL", help="PostgreSQL, say; SQLite in runs/search without it")
+    search.add_argument("--workers", type=int, default=0, metavar="N", help="trials at once; 0: one per core")
+    search.add_argument("--out", type=Path, metavar="DIR", help="results; runs/search/STUDY without it")
+    for on_workers in (evaluate, search):
+        on_workers.add_argument("--cluster", metavar="tcp://HOST:8786", help="a Dask scheduler to work on")
     add("list", _list, "List the stored models.")
     show = add("show", _show, "Show a model's card.")
     show.add_argument("version", nargs="?", default="champion", help="a version; the champion without it")
-    promote = add("promote", _promote, "Put a version into use.")
+    promote = add("promote", _promote, "Put a version into use that has beaten the champion on new bars.")
     promote.add_argument("version")
-    add("rollback", _rollback, "Put the champion before the present one back into use.")
+    promote.add_argument("--force", action="store_true", help="do without the test; the log says so")
+    rollback = add("rollback", _rollback, "Put the champion before the present one back into use.")
+    for moves in (promote, rollback):
+        moves.add_argument(
+            "--why", required=moves is promote, default="", metavar="TEXT", help="the reason, for the log"
+        )
+        moves.add_argument("--by", metavar="NAME", help="who does it; your user name without it")
+    drift = add("drift", _drift, "Compare the newest sessions with a model's training; 1 on an alarm.")
+    drift.add_argument("--model", metavar="VERSION", default="champion", help="the champion without it")
+    drift.add_argument("--run", type=Path, metavar="STATE", help="recorded days of this folder, not bars")
+    retrain = add("retrain", _retrain, "Train on all bars at hand and store the version; promote nothing.")
+    retrain.add_argument("--nice", type=int, default=0, metavar="N", help="give way to others, 0 to 19")
+    retrain.add_argument("--json", action="store_true", help="say what came of it as one line of JSON")
+    for with_bars in (promote, drift, retrain):
+        with_bars.add_argument("--data", metavar="FILE|DIR|store|synthetic", help="bars to do it on")
     return parser
 
 
 def _train(options: argparse.Namespace, settings: CommandSettings) -> None:
     from ml.card import training_card
     from ml.factory import train
+    from ml.promotion import promote
     from ml.registry import ModelRegistry
 
     bars = _load(options.data, settings)
     ml = settings.ml
-    trained = train(bars.frame, ml, "chronological")
+    trained = train(bars.frame, ml, "chronological", cost_bps=_choosing_cost(options, settings, bars))
     report = trained.windows[0]
     registry = ModelRegistry(ml.registry)
-    definition = ml.model_dump(mode="json", exclude={"registry", "workers"})
+    definition = ml.model_dump(mode="json", exclude={"registry", "workers", "retrain", "search"})
     trials = registry.record_trial(
         {"what": "train", "data": bars.sha256, "settings": definition, "log_loss": report.evaluation.log_loss}
     )
@@ -100,22 +148,69 @@ def _train(options: argparse.Namespace, settings: CommandSettings) -> None:
     )
     version = registry.save(trained.models[-1], card)
     if options.promote:
-        registry.promote(version)
+        promote(
+            registry, version, why="train --promote", by=getpass.getuser(), at=WallClock().now(), forced=True,
+            note="promoted as it was trained, without a test",
+        )  # fmt: skip
     _print_windows(trained.windows)
     print_line(f"stored {version} in {registry.root}" + (", now the champion" if options.promote else ""))
 
 
 def _evaluate(options: argparse.Namespace, settings: CommandSettings) -> None:
+    if options.model is not None and options.split != "walkforward":
+        raise SettingsError(
+            f"found --model and --split {options.split}, expected one of them: a stored model is trained once"
+        )
+    if options.split == "cpcv":
+        _evaluate_paths(options)
+        return
     bars = _load(options.data, settings)
     if options.model is not None:
         _evaluate_stored(options.model, bars, settings)
         return
-    from ml.factory import train
+    from ml.factory import cross_validate, train
+    from ml.purged import PurgedKFold
 
     def progress(done: int, windows: int) -> None:
         sys.stderr.write(f"window {done} of {windows}\n")
 
-    _print_windows(train(bars.frame, settings.ml, "walkforward", progress).windows)
+    cost_bps = _choosing_cost(options, settings, bars)
+    if options.split == "kfold":
+        splitter = PurgedKFold(options.folds, settings.ml.split.embargo_bars)
+        folds = cross_validate(bars.frame, settings.ml, splitter, progress, cost_bps=cost_bps)
+        _print_windows([fold.report for fold in folds])
+        return
+    _print_windows(train(bars.frame, settings.ml, "walkforward", progress, cost_bps=cost_bps).windows)
+
+
+def _evaluate_paths(options: argparse.Namespace) -> None:
+    from strategies.model_commands import judge_paths
+
+    def progress(done: int, steps: int) -> None:
+        sys.stderr.write(f"step {done} of {steps}\n")
+
+    found = judge_paths(options.settings, options.data, options.blocks, options.test_blocks, progress)
+    _print_windows(found.windows)
+    rows = []
+    for label, name, digits in _PATH_FIGURES:
+        spread = found.spread(name)
+        if spread is not None:
+            numbers = [f"{value:,.{digits}f}" for value in spread[:5]]
+            rows.append([label, *numbers, f"{spread.below_zero:.0%}"])
+    header = ["", ">lowest", ">quartile", ">median", ">quartile", ">highest", ">below zero"]
+    print_table(f"{len(found.paths)} paths", header, rows)
+
+
+def _choosing_cost(
+    options: argparse.Namespace, settings: CommandSettings, bars: LoadedBars
+) -> TradeCost | None:
+    """Return what trades cost, where thresholds are chosen by it; that takes the settings of the account."""
+    if settings.ml.thresholds.kind == "none":
+        return None
+    from strategies.settings import load_settings
+    from strategies.trade_cost import choosing_cost
+
+    return choosing_cost(load_settings(options.settings), bars.frame)
 
 
 def _evaluate_stored(version: str, bars: LoadedBars, settings: CommandSettings) -> None:
@@ -144,6 +239,59 @@ def _evaluate_stored(version: str, bars: LoadedBars, settings: CommandSettings) 
         )
     numbers = [str(found.rows), *(_number(value) for value in _figures(found))]
     print_table(f"model {stored.card.version} on {bars.source}", _FIGURES, [numbers])
+
+
+def _leakage(options: argparse.Namespace, settings: CommandSettings) -> int:
+    """Return 1 where something leaks."""
+    from strategies.leakage_run import run_leakage_checks
+    from strategies.settings import load_settings
+
+    whole = load_settings(options.settings)
+    bars = _load(options.data, settings)
+
+    def progress(words: str) -> None:
+        sys.stderr.write(f"{words}\n")
+
+    report = run_leakage_checks(
+        whole, bars.frame, make_calendar(settings.market), options.features, on_check=progress
+    )
+    rows = [[one.feature, str(one.declared), str(one.found)] for one in report.warm_ups]
+    print_table("warm-up, bars", ["feature", ">declared", ">found"], rows)
+    rows = [[check.name, check.looked_at, str(check.findings or "nothing")] for check in report.checks]
+    print_table(f"checks on {bars.source}", ["check", "looked at", ">found"], rows)
+    for finding in report.findings:
+        print_line(finding.line())
+    if not report.findings:
+        print_line("nothing that is known at a bar rests on a later one")
+    return 1 if report.findings else 0
+
+
+def _search(options: argparse.Namespace, _: CommandSettings) -> None:
+    from strategies.progress import make_progress
+    from strategies.search.run import SearchRequest, run_search
+    from strategies.settings import load_settings
+
+    source = {} if options.data is None else {"data.source": ("--data", options.data)}
+    if (options.trials is not None and options.trials < 1) or options.workers < 0:
+        raise SettingsError(
+            f"found --trials {options.trials} and --workers {options.workers}, expected 1 or more trials and "
+            "0 or more workers"
+        )
+    request = SearchRequest(
+        settings=load_settings(options.settings, options.overrides, source),
+        trials=options.trials,
+        study=options.study,
+        storage=options.storage,
+        workers=options.workers,
+        out_dir=options.out,
+    )
+    with make_progress(quiet=False) as progress:
+        outcome = run_search(request, progress)
+    if outcome is None:
+        print_line("no trial is left to begin; the process that ends the last one writes the page")
+        return
+    for line in outcome.lines():
+        print_line(line)
 
 
 def _list(_: argparse.Namespace, settings: CommandSettings) -> None:
@@ -177,17 +325,72 @@ def _show(options: argparse.Namespace, settings: CommandSettings) -> None:
     print_line(ModelRegistry(settings.ml.registry).show(options.version).model_dump_json(indent=2))
 
 
-def _promote(options: argparse.Namespace, settings: CommandSettings) -> None:
+def _promote(options: argparse.Namespace, _: CommandSettings) -> int:
+    from strategies.model_commands import Refused, promote_after_test
+
+    found = promote_after_test(
+        options.settings,
+        options.version,
+        source=options.data,
+        why=options.why,
+        by=options.by or getpass.getuser(),
+        at=WallClock().now(),
+        is_forced=options.force,
+    )
+    if isinstance(found, Refused):
+        print_line(found.words)
+        return 1
+    print_line(f"{found.after} is the champion: {found.test.words() if found.test else found.note}")
+    return 0
+
+
+def _rollback(options: argparse.Namespace, settings: CommandSettings) -> None:
+    from ml.promotion import roll_back
     from ml.registry import ModelRegistry
 
-    ModelRegistry(settings.ml.registry).promote(options.version)
-    print_line(f"{options.version} is the champion")
+    registry = ModelRegistry(settings.ml.registry)
+    line = roll_back(registry, why=options.why, by=options.by or getpass.getuser(), at=WallClock().now())
+    print_line(f"{line.after} is the champion again")
 
 
-def _rollback(_: argparse.Namespace, settings: CommandSettings) -> None:
-    from ml.registry import ModelRegistry
+def _drift(options: argparse.Namespace, _: CommandSettings) -> int:
+    from strategies.model_commands import drift_of_bars, drift_of_days
 
-    print_line(f"{ModelRegistry(settings.ml.registry).rollback()} is the champion again")
+    if options.run is not None:
+        found = drift_of_days(options.run)
+    else:
+        found = drift_of_bars(options.settings, options.data, options.model)
+    rows = [
+        [name, *(_short(value) for value in one[:-1]), one.move]
+        for name, one in sorted(found.series.items(), key=lambda item: -item[1].psi)
+    ]
+    header = ["series", ">PSI", ">usual", ">KS", ">usual", ">last session: PSI", ">KS", ""]
+    print_table(f"drift: {found.level}", header, rows)
+    print_line(found.words)
+    return 1 if found.level == "alarm" else 0
+
+
+def _retrain(options: argparse.Namespace, _: CommandSettings) -> None:
+    from strategies.model_commands import retrain_now
+
+    os.nice(options.nice)
+    done = retrain_now(options.settings, options.data, WallClock().now())
+    rate = done.hit_rate
+    if options.json:
+        plain = {"version": done.version, "trained_until": done.trained_until.isoformat()}
+        trades = {"trades": rate.trades if rate else None, "wins": rate.wins if rate else None}
+        print_line(json.dumps(plain | trades | {"log_loss": done.log_loss, "net_pnl": done.net_pnl}))
+        return
+    traded = f"; {rate.wins} of {rate.trades} trades on newer bars won" if rate else ""
+    earned = "" if done.net_pnl is None else f", {done.net_pnl:+,.0f} rupees net"
+    print_line(
+        f"stored {done.version}, trained until {done.trained_until:%Y-%m-%d}{traded}{earned}; it is in use "
+        f"once you say: python -m ml promote {done.version} --why ..."
+    )
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _load(source: str | None, settings: CommandSettings) -> LoadedBars:
@@ -200,11 +403,21 @@ def _load(source: str | None, settings: CommandSettings) -> LoadedBars:
     return loaded._replace(frame=frame, bar_minutes=data.bar_minutes)
 
 
-_FIGURES = [">rows", ">accuracy", ">log-loss", ">of base rates", ">Brier"]
+_PATH_FIGURES = (
+    ("net, rupees", "net_pnl", 0),
+    ("net a trade, bps", "net_edge_bps", 2),
+    ("gross a trade, bps", "gross_edge_bps", 2),
+    ("Sharpe ratio, net", "sharpe", 2),
+    ("trades", "trades", 0),
+)
+_FIGURES = [">rows", ">accuracy", ">log-loss", ">of base rates", ">Brier", ">AUC", ">calibration error"]
 
 
 def _figures(found: Any) -> tuple[float | None, ...]:  # noqa: ANN401 # ml.evaluation is imported late
-    return found.accuracy, found.log_loss, found.base_rate_log_loss, found.brier
+    return (
+        found.accuracy, found.log_loss, found.base_rate_log_loss, found.brier, found.auc_macro,
+        found.calibration_error,
+    )  # fmt: skip
 
 
 def _print_windows(windows: Sequence[Any]) -> None:
@@ -220,6 +433,10 @@ def _print_windows(windows: Sequence[Any]) -> None:
         for window in windows
     ]
     print_table("windows", ["trained on", "judged on", ">trained rows", ">rounds", *_FIGURES], rows)
+    for window in windows:
+        if window.thresholds is not None:
+            words = ", ".join(f"{side} {choice.words()}" for side, choice in window.thresholds.items())
+            print_line(f"thresholds from {window.test_first:%Y-%m-%d} on: {words}")
 
 
 def _number(value: float | None) -> str:

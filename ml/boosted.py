@@ -15,7 +15,7 @@ from feeds.errors import DataError, ModelError
 from ml.arrays import FloatArray, IntArray
 from ml.predict import CLASSES
 
-__all__ = ["BoostedModel", "Part"]
+__all__ = ["BoostedModel", "Part", "balanced_weights", "checked_rows"]
 
 _FEWEST_ROWS = 100
 _SCALER_FILE = "scaler.json"
@@ -54,9 +54,12 @@ class BoostedModel(ClassifierMixin, BaseEstimator):
     n_features_in_ : int
     best_iteration_ : int
         Rounds kept.
+    notes_ : tuple of str
+        Empty.
     """
 
     kind = ""
+    notes_: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -95,7 +98,7 @@ class BoostedModel(ClassifierMixin, BaseEstimator):
         """
         from sklearn.preprocessing import RobustScaler
 
-        features, target = _checked_rows(X, y)
+        features, target = checked_rows(X, y)
         validation_first = len(target) - round(len(target) * self.validation_fraction)
         fit_last = validation_first - self.purge_rows
         if fit_last < _FEWEST_ROWS // 2 or validation_first >= len(target):
@@ -110,7 +113,7 @@ class BoostedModel(ClassifierMixin, BaseEstimator):
         self.classes_ = np.array(CLASSES)
         self.n_features_in_ = features.shape[1]
         scaled = self._scaled(features)
-        weight_of_class = _balanced_weights(target[:fit_last])
+        weight_of_class = balanced_weights(target[:fit_last])
         weight = weight_of_class[target]
         self._train(
             (scaled[:fit_last], target[:fit_last], weight[:fit_last]),
@@ -124,12 +127,7 @@ class BoostedModel(ClassifierMixin, BaseEstimator):
         They are those of a world in which the three classes are equally frequent, because training weighs
         them so. A row's result does not depend on the other rows, bit for bit.
         """
-        features = np.asarray(X, dtype=np.float64)
-        if features.ndim != 2 or features.shape[1] != self.n_features_in_:
-            raise ModelError(
-                f"found features of shape {features.shape}, expected (n, {self.n_features_in_}) as trained"
-            )
-        return self._probabilities(self._scaled(features))
+        return self._probabilities(self._scaled(self._checked(X)))
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Return the most probable class of each row, shape (n,)."""
@@ -139,6 +137,16 @@ class BoostedModel(ClassifierMixin, BaseEstimator):
         """Return each feature's share in the gain of all splits, shape (k,)."""
         gain = self._gain()
         return gain / total if (total := gain.sum()) > 0 else gain
+
+    def contributions(self, X: npt.ArrayLike) -> FloatArray:
+        """Return how much each feature adds to the log-odds of each class, shape (n, 3, k).
+
+        Exact SHAP values of the trees (Lundberg and others 2018, arXiv 1802.03888), as both libraries compute
+        them: over the features they sum to the class's margin less a bias that is the same for every row. A
+        difference of two classes is therefore, but for the bias, the logarithm of the ratio of their
+        probabilities.
+        """
+        return self._contributions(self._scaled(self._checked(X)))
 
     def save(self, folder: Path) -> None:
         """Write the native model and the scaler into an existing folder."""
@@ -163,6 +171,14 @@ class BoostedModel(ClassifierMixin, BaseEstimator):
         model._load_native(folder)
         return model
 
+    def _checked(self, features: npt.ArrayLike) -> FloatArray:
+        matrix = np.asarray(features, dtype=np.float64)
+        if matrix.ndim != 2 or matrix.shape[1] != self.n_features_in_:
+            raise ModelError(
+                f"found features of shape {matrix.shape}, expected (n, {self.n_features_in_}) as trained"
+            )
+        return matrix
+
     def _scaled(self, features: FloatArray) -> FloatArray:
         return (features - self.center_) / self.scale_
 
@@ -175,6 +191,9 @@ class BoostedModel(ClassifierMixin, BaseEstimator):
     def _gain(self) -> FloatArray:
         raise NotImplementedError
 
+    def _contributions(self, scaled: FloatArray) -> FloatArray:
+        raise NotImplementedError
+
     def _save_native(self, folder: Path) -> None:
         raise NotImplementedError
 
@@ -182,8 +201,8 @@ class BoostedModel(ClassifierMixin, BaseEstimator):
         raise NotImplementedError
 
 
-def _checked_rows(features: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
-    # Returns float64 features and class positions 0, 1, 2.
+def checked_rows(features: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
+    """Return features as float64 and labels as class positions 0 to 2; raise DataError where wrong."""
     matrix, target = np.asarray(features, dtype=np.float64), np.asarray(labels)
     if matrix.ndim != 2 or target.shape != (len(matrix),):
         raise DataError(f"found features {matrix.shape} and labels {target.shape}, expected (n, k) and (n,)")
@@ -198,10 +217,10 @@ def _checked_rows(features: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Float
     return matrix, target.astype(np.int64) + 1
 
 
-def _balanced_weights(target: IntArray) -> FloatArray:
-    # n / (classes present × count); a class that is absent has no row to weigh, 1 stands for the validation.
+def balanced_weights(target: IntArray) -> FloatArray:
+    """Return the weight of a row of each class, shape (3,): n / (classes present × rows of the class)."""
     counts = np.bincount(target, minlength=len(CLASSES))
     present = counts > 0
-    weights = np.ones(len(CLASSES))
+    weights = np.ones(len(CLASSES))  # 1 for a class that is absent here, but may be in the validation part
     weights[present] = len(target) / (present.sum() * counts[present])
     return weights

@@ -5,17 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import importlib.metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from feeds.errors import ModelError
-from ml.drift import DriftReference, drift_reference
+from ml.drift_reference import DriftReference, drift_reference
 from ml.features import FeatureSet
+from ml.hit_rate import HitRateReference
 from ml.predict import CLASSES
 from ml.settings import MlSettings
+from ml.thresholds import thresholds_of
 from ml.train import WalkForward
 
 __all__ = ["CARD_FILE", "ModelCard", "check_features", "library_versions", "read_card", "training_card"]
@@ -29,7 +31,7 @@ class ModelCard(BaseModel):
     Attributes
     ----------
     kind : str
-        ``xgboost``, ``lightgbm`` or ``ensemble``.
+        As :func:`ml.model_files.load_model` knows it.
     created_at : datetime
         When it was stored, aware.
     instrument : str
@@ -62,6 +64,11 @@ class ModelCard(BaseModel):
         SHA-256 of each file beside the card, written by the registry.
     drift : DriftReference or None
         What live bars are compared with; None in cards of versions that did not write it.
+    hit_rate : HitRateReference or None
+        What live trades are compared with; None where the model was stored without a backtest.
+    thresholds : dict of str to float or None
+        From which probability on ``buy`` and ``sell`` are traded, None in it for never; None where none were
+        chosen in training.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,6 +95,8 @@ class ModelCard(BaseModel):
     version: str = ""
     files: dict[str, str] = {}
     drift: DriftReference | None = None
+    hit_rate: HitRateReference | None = None
+    thresholds: dict[Literal["buy", "sell"], float | None] | None = None
 
 
 def training_card(
@@ -101,6 +110,7 @@ def training_card(
     sha256: str,
     trials: int,
     created_at: dt.datetime,
+    hit_rate: HitRateReference | None = None,
 ) -> ModelCard:
     """Return the card of the one model of a chronological training.
 
@@ -122,6 +132,8 @@ def training_card(
         Trials in the registry, this one included.
     created_at : datetime
         Time of storing, aware.
+    hit_rate : HitRateReference, optional
+        Trades of the backtest on the test part, where there was one.
     """
     window, features = trained.windows[0], trained.predictor.features
     definition = settings.model_dump(mode="json")
@@ -146,6 +158,8 @@ def training_card(
         trials=trials,
         libraries=library_versions(),
         drift=_drift_reference(trained, frame),
+        hit_rate=hit_rate,
+        thresholds=None if window.thresholds is None else thresholds_of(window.thresholds).as_plain(),
     )
 
 

@@ -1,85 +1,82 @@
-"""Do live bars still look like those the model learned from? Population stability index, by series.
+"""Do live bars still look like those the model learned from? By series: two measures, over two spans.
 
-The index of one series compares the shares of its values that fall between the deciles of the reference:
+The population stability index compares the shares of values that fall between the deciles of the reference:
 sum over bins of (live share − reference share) × ln(live share / reference share). Credit scoring calls less
-than 0.1 stable and 0.25 or more shifted. That convention is for samples that are independent of each other.
-Bars are not: a calm week lies in two deciles of the ATR, and no market has changed. So the index of a series
-counts only where it passes the convention AND the greatest index that as many sessions in a row ever had
-within the reference itself. How often that is wrong was measured; ``docs/ml.md`` has the figures.
+than 0.1 stable and 0.25 or more shifted. The distance of Kolmogorov and Smirnov is the greatest difference
+of the two distribution functions. Both conventions are for samples that are independent of each other. Bars
+are not: a calm week lies in two deciles of the ATR, and no market has changed. So a series counts only where
+it also passes the greatest value that as many sessions in a row ever had within the reference itself.
 
-A model's answers are compared with those to all the bars it was made from, learned ones and later. It is
-surer about bars it has learned, but the later ones alone are too few to tell what is usual: measured, they
-raised one week in four.
+The last :data:`DRIFT_SESSIONS` sessions together show what moves slowly. The last one alone shows within a
+day what breaks, and has to lie farther out for it, as one day differs more from the whole than a week does.
+How often either is wrong was measured; ``docs/operation.md`` has the figures.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 
 from ml.arrays import FloatArray
+from ml.drift_reference import (
+    DRIFT_SESSIONS,
+    LEAST_REFERENCE_SESSIONS,
+    SHORT_SPAN,
+    DriftReference,
+    SeriesReference,
+    Usual,
+    counts_in,
+    distance,
+    index_of,
+)
 
-__all__ = [
-    "DRIFT_SESSIONS", "PROBABILITY_SERIES", "Drift", "DriftLevel", "DriftReference", "SeriesReference",
-    "check_drift", "drift_reference", "reference_of",
-]  # fmt: skip
+__all__ = ["Drift", "DriftLevel", "SeriesDrift", "check_drift", "worse"]
 
 DriftLevel = Literal["ok", "warning", "alarm", "unknown"]
 
-DRIFT_SESSIONS = 5
-"""Sessions that are compared together: one of each weekday, as a rule."""
-
-PROBABILITY_SERIES = ("p_sell", "p_buy")
-"""The model's answers; with P(hold) they sum to 1, so that one would be said twice."""
-
 WARNING_INDEX, ALARM_INDEX = 0.1, 0.25
-ALARM_MARGIN = 1.5
-"""Times the usual index that a series must reach to count for an alarm."""
+WARNING_DISTANCE, ALARM_DISTANCE = 0.1, 0.2
+MOVING_MARGIN, MOVED_MARGIN = 1.5, 1.75
+"""Times the usual that a series must reach to count as moving, and as moved."""
+MOVED_DEVIATIONS = 5.0
+"""Standard deviations of centre or scatter from the usual that count as moved."""
 ALARM_SHARE = 0.25
 """Share of the series that it takes for an alarm. Fewer are a warning: one may be a broken feature."""
 
-# They tell of the calendar, which drifts with every holiday and says nothing about the market
-CALENDAR_FEATURES = frozenset({"hour_sin", "hour_cos", "weekday_sin", "weekday_cos"})
-
-_BINS = 10
-_LEAST_REFERENCE_SESSIONS = 4 * DRIFT_SESSIONS
 _LEAST_ROWS_A_SESSION = 10  # a Muhurat session of 3-minute bars has 20
 _NAMED_SERIES = 3
+_ORDER: dict[DriftLevel, int] = {"ok": 0, "unknown": 1, "warning": 2, "alarm": 3}
 
-CountArray = npt.NDArray[np.int64]
+Session = Mapping[str, Sequence[float] | FloatArray]
+Move = Literal["", "moving", "moved"]
 
 
-class SeriesReference(BaseModel):
-    """One series in the reference.
+class SeriesDrift(NamedTuple):
+    """One series.
 
     Attributes
     ----------
-    edges : tuple of float
-        Between the bins, ascending; up to nine, fewer where values repeat. A value on an edge is below it.
-    shares : tuple of float
-        Of each bin, then of values that are not known; they sum to 1.
-    usual_index : float
-        Greatest index of any :data:`DRIFT_SESSIONS` consecutive sessions of the reference.
+    psi, usual_psi : float
+        Population stability index over the sessions compared, and what was usual; of one session where fewer
+        than :data:`DRIFT_SESSIONS` are recorded.
+    ks, usual_ks : float or None
+        The same for the distance; None where the card is of an older version.
+    session_psi, session_ks : float or None
+        Of the last session alone; None where it cannot be judged.
+    move : {'', 'moving', 'moved'}
+        What it counts as.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    edges: tuple[float, ...]
-    shares: tuple[float, ...]
-    usual_index: float
-
-
-class DriftReference(BaseModel):
-    """What a model's card keeps of the bars it was trained on, by name of the series."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    series: dict[str, SeriesReference]
+    psi: float
+    usual_psi: float
+    ks: float | None
+    usual_ks: float | None
+    session_psi: float | None
+    session_ks: float | None
+    move: Move
 
 
 class Drift(NamedTuple):
@@ -93,76 +90,30 @@ class Drift(NamedTuple):
         The same in a sentence.
     psi : dict of str to float
         Population stability index by series; empty where nothing could be compared.
+    series : dict of str to SeriesDrift
+        All that is known of each.
     """
 
     level: DriftLevel
     words: str
     psi: dict[str, float]
+    series: dict[str, SeriesDrift] = {}  # noqa: RUF012 # never changed
 
 
-def drift_reference(
-    names: Sequence[str],
-    matrix: FloatArray,
-    probabilities: FloatArray,
-    sessions: npt.NDArray[np.int64],
-    learned: npt.NDArray[np.bool_],
-) -> DriftReference:
-    """Return the reference of a trained model.
+class _Found(NamedTuple):
+    """One series over one span."""
 
-    Parameters
-    ----------
-    names : sequence of str
-        Of the features, in the order of the columns.
-    matrix : numpy.ndarray, shape (n, k)
-        Features of all bars.
-    probabilities : numpy.ndarray, shape (n, 3)
-        The model's answers (sell, hold, buy) to all bars; NaN where it gave none.
-    sessions : numpy.ndarray of int, shape (n,)
-        Number of each bar's session; ascending.
-    learned : numpy.ndarray of bool, shape (n,)
-        Bars of the training part.
-    """
-    rows = learned & (np.cumsum(np.isfinite(matrix).all(axis=1)) > 0)  # from the end of the warm-up
-    found = {
-        name: reference_of(matrix[rows, column], sessions[rows])
-        for column, name in enumerate(names)
-        if name not in CALENDAR_FEATURES
-    }
-    answered = np.isfinite(probabilities).all(axis=1)
-    for name, column in zip(PROBABILITY_SERIES, (0, 2), strict=True):
-        found[name] = reference_of(probabilities[answered, column], sessions[answered])
-    return DriftReference(series={name: one for name, one in found.items() if one is not None})
+    psi: float
+    ks: float | None
+    move: Move
 
 
-def reference_of(values: FloatArray, sessions: npt.NDArray[np.int64]) -> SeriesReference | None:
-    """Return the reference of one series, None where it has too few sessions to tell what is usual.
-
-    Parameters
-    ----------
-    values : numpy.ndarray, shape (n,)
-        NaN where not known.
-    sessions : numpy.ndarray of int, shape (n,)
-        Number of each value's session; ascending.
-    """
-    known = values[np.isfinite(values)]
-    _, session = np.unique(sessions, return_inverse=True)
-    count = int(session[-1]) + 1 if len(session) else 0
-    if count < _LEAST_REFERENCE_SESSIONS or not len(known):
-        return None
-    deciles = np.quantile(known, np.arange(1, _BINS) / _BINS, method="inverted_cdf")
-    edges = np.unique(deciles)
-    bins = _bins(values, edges)
-    by_session = np.zeros((count, len(edges) + 2), dtype=np.int64)
-    np.add.at(by_session, (session, bins), 1)
-    shares = by_session.sum(axis=0) / len(values)
-    windows = np.lib.stride_tricks.sliding_window_view(by_session, DRIFT_SESSIONS, axis=0).sum(axis=-1)
-    usual = max(_index(window, shares) for window in windows)
-    return SeriesReference(edges=tuple(edges.tolist()), shares=tuple(shares.tolist()), usual_index=usual)
+def worse(levels: Iterable[DriftLevel]) -> DriftLevel:
+    """Return the worst of levels; not to know is worse than to know that all is well."""
+    return max(levels, key=_ORDER.__getitem__)
 
 
-def check_drift(
-    reference: DriftReference | None, sessions: Sequence[Mapping[str, Sequence[float] | FloatArray]]
-) -> Drift:
+def check_drift(reference: DriftReference | None, sessions: Sequence[Session]) -> Drift:
     """Compare recorded sessions with a reference.
 
     Parameters
@@ -171,59 +122,117 @@ def check_drift(
         From the model's card; None for a card that has none.
     sessions : sequence of mapping
         One for each recorded session, oldest first: values of its bars by series, NaN where not known. The
-        last :data:`DRIFT_SESSIONS` count. A series that one of them lacks is not compared.
+        last :data:`DRIFT_SESSIONS` count, and the last of them once more alone. A series that one of them
+        lacks is not compared.
     """
     if reference is None:
         return _unknown("the model's card holds no statistics of its training bars; train it again")
     if not reference.series:
-        return _unknown(f"the model was trained on fewer than {_LEAST_REFERENCE_SESSIONS} sessions")
+        return _unknown(f"the model was trained on fewer than {LEAST_REFERENCE_SESSIONS} sessions")
     recent = sessions[-DRIFT_SESSIONS:]
-    if len(recent) < DRIFT_SESSIONS:
-        return _unknown(f"{len(recent)} of {DRIFT_SESSIONS} sessions are recorded")
+    if not recent:
+        return _unknown(f"0 of {DRIFT_SESSIONS} sessions are recorded")
     shared = [name for name in reference.series if all(name in session for session in recent)]
     if not shared:
         return _unknown("the recorded sessions hold none of the model's features")
     short = min(len(session[name]) for session in recent for name in shared)
     if short < _LEAST_ROWS_A_SESSION:
         return _unknown(f"a recorded session holds {short} bars, expected at least {_LEAST_ROWS_A_SESSION}")
-    index: dict[str, float] = {}
-    for name in shared:
-        one = reference.series[name]
-        values = np.concatenate([np.asarray(session[name], dtype=np.float64) for session in recent])
-        counts = np.bincount(_bins(values, np.array(one.edges)), minlength=len(one.shares))
-        index[name] = _index(counts, np.array(one.shares))
-    return _judge(index, reference)
+    known = {name: reference.series[name] for name in shared}
+    alone = {
+        name: _measure(one, values, one.session)
+        for name, one in known.items()
+        if one.session is not None
+        and len(values := _values(recent[-1:], name)) >= SHORT_SPAN * one.session.bars
+    }
+    if len(recent) < DRIFT_SESSIONS:
+        return _of_few(alone, known, len(recent))
+    together = {name: _measure(one, _values(recent, name), one.together) for name, one in known.items()}
+    return _of_both(together, alone, known)
 
 
-def _judge(index: dict[str, float], reference: DriftReference) -> Drift:
-    usual = {name: reference.series[name].usual_index for name in index}
-    moving = [name for name, value in index.items() if value >= max(WARNING_INDEX, usual[name])]
-    moved = [name for name in moving if index[name] >= max(ALARM_INDEX, ALARM_MARGIN * usual[name])]
-    enough = math.ceil(ALARM_SHARE * len(index))
-    level: DriftLevel = "ok"
-    if len(moved) >= enough:
-        level = "alarm"
-    elif moved or len(moving) >= enough:
-        level = "warning"
-    farthest = sorted(moving, key=lambda name: -index[name])
-    named = ", ".join(f"{name} {index[name]:.2f}" for name in farthest[:_NAMED_SERIES])
-    more = f" and {len(farthest) - _NAMED_SERIES} more" if len(farthest) > _NAMED_SERIES else ""
-    words = f"{len(moving)} of {len(index)} series beyond what is usual"
-    return Drift(level, f"{words}: {named}{more}" if named else words, index)
+def _of_both(
+    together: Mapping[str, _Found], alone: Mapping[str, _Found], known: Mapping[str, SeriesReference]
+) -> Drift:
+    level, day_level = _level(together), _level(alone)
+    words = _words(together, "beyond what is usual")
+    if _ORDER[day_level] > _ORDER["unknown"]:
+        words = f"{words}; in the last session alone {_words(alone, 'beyond')}"
+    series = {name: _joined(found, alone.get(name), known[name]) for name, found in together.items()}
+    return Drift(worse((level, day_level)), words, {name: one.psi for name, one in together.items()}, series)
+
+
+def _of_few(alone: Mapping[str, _Found], known: Mapping[str, SeriesReference], sessions: int) -> Drift:
+    """Judge the last session where there are too few; alone it never says that all is well."""
+    recorded = f"{sessions} of {DRIFT_SESSIONS} sessions are recorded"
+    level = _level(alone)
+    if level == "ok":
+        return _unknown(recorded)
+    series = {name: _joined(None, found, known[name]) for name, found in alone.items()}
+    words = f"in the last session alone {_words(alone, 'beyond what is usual')}; {recorded}"
+    return Drift(level, words, {name: one.psi for name, one in alone.items()}, series)
+
+
+def _measure(reference: SeriesReference, values: FloatArray, usual: Usual | None) -> _Found:
+    """Measure one series over one span; a card of an older version knows of the index alone."""
+    psi = index_of(counts_in(values, np.array(reference.edges)), np.array(reference.shares))
+    if usual is None:
+        return _Found(psi, None, _move(psi, reference.usual_index, 0.0, 0.0))
+    ks = distance(counts_in(values, np.array(reference.grid)), np.array(reference.below))
+    stands_still = usual.values > 1 and len(np.unique(values)) == 1
+    if stands_still or usual.outlying(values) >= MOVED_DEVIATIONS:
+        return _Found(psi, ks, "moved")
+    return _Found(psi, ks, _move(psi, usual.index, ks, usual.distance))
+
+
+def _move(psi: float, usual_psi: float, ks: float, usual_ks: float) -> Move:
+    if psi >= max(ALARM_INDEX, MOVED_MARGIN * usual_psi) or ks >= max(
+        ALARM_DISTANCE, MOVED_MARGIN * usual_ks
+    ):
+        return "moved"
+    if psi >= max(WARNING_INDEX, MOVING_MARGIN * usual_psi):
+        return "moving"
+    return "moving" if ks >= max(WARNING_DISTANCE, MOVING_MARGIN * usual_ks) else ""
+
+
+def _level(found: Mapping[str, _Found]) -> DriftLevel:
+    if not found:
+        return "ok"
+    moved = sum(one.move == "moved" for one in found.values())
+    moving = sum(bool(one.move) for one in found.values())
+    enough = math.ceil(ALARM_SHARE * len(found))
+    if moved >= enough:
+        return "alarm"
+    return "warning" if moved or moving >= enough else "ok"
+
+
+def _words(found: Mapping[str, _Found], beyond: str) -> str:
+    moving = sorted((name for name in found if found[name].move), key=lambda name: -found[name].psi)
+    named = ", ".join(f"{name} {found[name].psi:.2f}" for name in moving[:_NAMED_SERIES])
+    more = f" and {len(moving) - _NAMED_SERIES} more" if len(moving) > _NAMED_SERIES else ""
+    words = f"{len(moving)} of {len(found)} series {beyond}"
+    return f"{words}: {named}{more}" if named else words
+
+
+def _joined(together: _Found | None, alone: _Found | None, reference: SeriesReference) -> SeriesDrift:
+    """Put both spans of a series side by side; the first columns are the longer one's, where there is one."""
+    found = [one for one in (together, alone) if one is not None]
+    moves = {one.move for one in found}
+    usual = reference.session if together is None else reference.together
+    return SeriesDrift(
+        psi=found[0].psi,
+        usual_psi=reference.usual_index if usual is None else usual.index,
+        ks=found[0].ks,
+        usual_ks=None if usual is None else usual.distance,
+        session_psi=None if alone is None else alone.psi,
+        session_ks=None if alone is None else alone.ks,
+        move="moved" if "moved" in moves else "moving" if "moving" in moves else "",
+    )
+
+
+def _values(sessions: Sequence[Session], name: str) -> FloatArray:
+    return np.concatenate([np.asarray(session[name], dtype=np.float64) for session in sessions])
 
 
 def _unknown(words: str) -> Drift:
     return Drift("unknown", f"not known: {words}", {})
-
-
-def _bins(values: FloatArray, edges: FloatArray) -> npt.NDArray[np.intp]:
-    """Return the bin of each value; the one after the last is that of values that are not known."""
-    return np.where(np.isfinite(values), np.searchsorted(edges, values), len(edges) + 1)
-
-
-def _index(counts: CountArray, shares: FloatArray) -> float:
-    """Return the population stability index; an empty bin counts as half a row on either side."""
-    rows = int(counts.sum())
-    least = 0.5 / rows
-    live, expected = np.maximum(counts / rows, least), np.maximum(shares, least)
-    return float(np.sum((live - expected) * np.log(live / expected)))

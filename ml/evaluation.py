@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ml.arrays import FloatArray
+from ml.arrays import FloatArray, IntArray
 from ml.predict import CLASSES
 
-__all__ = ["CalibrationBin", "Evaluation", "evaluate"]
+__all__ = ["CalibrationBin", "ClassFigures", "Evaluation", "evaluate"]
 
 _BINS = 10
+_CLASS_NAMES = ("sell", "hold", "buy")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,31 @@ class CalibrationBin:
     predicted: float
     observed: float
     count: int
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """One class against the other two.
+
+    Attributes
+    ----------
+    precision : float or None
+        Of the rows for which it was the most probable class, the fraction in which it came; None without
+        such rows.
+    recall : float or None
+        Of the rows in which it came, the fraction for which it was the most probable class; None without
+        such rows.
+    auc : float or None
+        Chance that a row in which it came has the greater probability of it than a row in which it did not,
+        ties counting half (Hanley and McNeil 1982); 0.5 knows nothing. None where it always or never came.
+    brier : float
+        Mean squared distance between its probability and what came, 0 to 1.
+    """
+
+    precision: float | None
+    recall: float | None
+    auc: float | None
+    brier: float
 
 
 class Evaluation(NamedTuple):
@@ -56,6 +82,12 @@ class Evaluation(NamedTuple):
         3×3 counts; rows are the truth, columns the most probable class, order −1, 0, 1.
     calibration : tuple of CalibrationBin
         Non-empty tenths, lowest first, over the probabilities of sell and of buy together.
+    calibration_error : float or None
+        Mean distance of predicted and observed over these, weighted by their counts (Naeini et al. 2015).
+    auc_macro : float or None
+        Mean AUC of the classes that have one.
+    classes : dict of str to ClassFigures
+        ``sell``, ``hold``, ``buy``; empty without rows.
     """
 
     rows: int
@@ -65,10 +97,16 @@ class Evaluation(NamedTuple):
     brier: float | None
     confusion: list[list[int]]
     calibration: tuple[CalibrationBin, ...]
+    calibration_error: float | None
+    auc_macro: float | None
+    classes: dict[str, ClassFigures]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values, without the number of rows."""
-        plain = self._asdict() | {"calibration": [asdict(found) for found in self.calibration]}
+        plain = self._asdict() | {
+            "calibration": [asdict(found) for found in self.calibration],
+            "classes": {name: asdict(found) for name, found in self.classes.items()},
+        }
         del plain["rows"]
         return plain
 
@@ -86,22 +124,58 @@ def evaluate(values: npt.NDArray[np.int8], probabilities: FloatArray) -> Evaluat
     rows = len(values)
     size = len(CLASSES)
     if rows == 0:
-        return Evaluation(0, None, None, None, None, [[0] * size for _ in CLASSES], ())
+        return Evaluation(0, None, None, None, None, [[0] * size for _ in CLASSES], (), None, None, {})
     truth = values.astype(np.int64) + 1
     answer = np.argmax(probabilities, axis=1)
     happened = np.eye(size)[truth]
     # The smallest positive double keeps an impossible event that came true from being infinite.
     given = np.maximum(probabilities[np.arange(rows), truth], np.finfo(np.float64).tiny)
     frequency = np.bincount(truth, minlength=size) / rows
+    confusion = np.bincount(truth * size + answer, minlength=size * size).reshape(size, size)
+    calibration = _calibration(probabilities[:, [0, 2]].ravel(), happened[:, [0, 2]].ravel())
+    classes = {
+        name: _class_figures(place, confusion, probabilities[:, place], truth == place)
+        for place, name in enumerate(_CLASS_NAMES)
+    }
+    areas = [found.auc for found in classes.values() if found.auc is not None]
     return Evaluation(
         rows=rows,
         accuracy=float(np.mean(answer == truth)),
         log_loss=float(-np.mean(np.log(given))),
         base_rate_log_loss=-sum(float(share) * math.log(share) for share in frequency if share > 0),
         brier=float(np.mean(np.sum((probabilities - happened) ** 2, axis=1))),
-        confusion=np.bincount(truth * size + answer, minlength=size * size).reshape(size, size).tolist(),
-        calibration=_calibration(probabilities[:, [0, 2]].ravel(), happened[:, [0, 2]].ravel()),
+        confusion=confusion.tolist(),
+        calibration=calibration,
+        calibration_error=sum(one.count * abs(one.predicted - one.observed) for one in calibration)
+        / (2 * rows),
+        auc_macro=sum(areas) / len(areas) if areas else None,
+        classes=classes,
     )
+
+
+def _class_figures(
+    place: int, confusion: IntArray, probability: FloatArray, came: npt.NDArray[np.bool_]
+) -> ClassFigures:
+    right = int(confusion[place, place])
+    answered, happened = int(confusion[:, place].sum()), int(confusion[place].sum())
+    return ClassFigures(
+        precision=right / answered if answered else None,
+        recall=right / happened if happened else None,
+        auc=_area_under_curve(probability, came),
+        brier=float(np.mean((probability - came) ** 2)),
+    )
+
+
+def _area_under_curve(probability: FloatArray, came: npt.NDArray[np.bool_]) -> float | None:
+    """Return the Mann-Whitney statistic over the number of pairs; None without a pair."""
+    positive = int(came.sum())
+    negative = len(came) - positive
+    if not positive or not negative:
+        return None
+    _, places, counts = np.unique(probability, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks = (last - (counts - 1) / 2.0)[places]
+    return float((ranks[came].sum() - positive * (positive + 1) / 2.0) / (positive * negative))
 
 
 def _calibration(predicted: FloatArray, happened: FloatArray) -> tuple[CalibrationBin, ...]:

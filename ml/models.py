@@ -12,7 +12,7 @@ cores. Windows are trained beside each other instead (:mod:`ml.train`).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from ml.arrays import FloatArray
 from ml.boosted import BoostedModel, Part
 from ml.predict import CLASSES
 
-__all__ = ["LightGBMModel", "Model", "SoftVotingModel", "XGBoostModel", "load_model"]
+__all__ = ["LightGBMModel", "Model", "SoftVotingModel", "XGBoostModel"]
 
 
 class Model(Protocol):
@@ -32,13 +32,22 @@ class Model(Protocol):
     Attributes
     ----------
     kind : str
-        Name under which :func:`load_model` finds the class.
+        Name under which :func:`ml.model_files.load_model` finds the class.
     best_iteration_ : int
-        Boosting rounds kept by early stopping.
+        Boosting rounds kept by early stopping, of all boosters in it together.
+    n_features_in_ : int
+        Features it was fitted on.
+    notes_ : tuple of str
+        What a reader of its card should know of this fit.
     """
 
-    kind: str
     best_iteration_: int
+    n_features_in_: int
+    notes_: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """Name under which the class is found."""
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
         """Learn from rows in time order."""
@@ -48,6 +57,9 @@ class Model(Protocol):
 
     def importance(self) -> FloatArray:
         """Return each feature's share in the gain, shape (k,), summing to 1 (or to 0 without a split)."""
+
+    def contributions(self, X: npt.ArrayLike) -> FloatArray:
+        """Return what each feature adds to the log-odds of each class, shape (n, 3, k), without a bias."""
 
     def save(self, folder: Path) -> None:
         """Write the fitted model into an existing folder."""
@@ -107,6 +119,13 @@ class XGBoostModel(BoostedModel):
         for name, value in self._booster.get_score(importance_type="total_gain").items():
             gain[int(name[1:])] = value
         return gain
+
+    def _contributions(self, scaled: FloatArray) -> FloatArray:
+        import xgboost
+
+        rows = xgboost.DMatrix(scaled, nthread=1)
+        # The last column is the bias.
+        return np.asarray(self._booster.predict(rows, pred_contribs=True), dtype=np.float64)[:, :, :-1]
 
     def _save_native(self, folder: Path) -> None:
         self._booster.save_model(folder / self._FILE)
@@ -174,6 +193,11 @@ class LightGBMModel(BoostedModel):
     def _gain(self) -> FloatArray:
         return np.asarray(self._booster.feature_importance(importance_type="gain"), dtype=np.float64)
 
+    def _contributions(self, scaled: FloatArray) -> FloatArray:
+        raw = self._booster.predict(scaled, pred_contrib=True, num_threads=1)
+        # For each class its features and, last, the bias.
+        return np.asarray(raw, dtype=np.float64).reshape(len(scaled), len(CLASSES), -1)[:, :, :-1]
+
     def _save_native(self, folder: Path) -> None:
         self._booster.save_model(str(folder / self._FILE))
 
@@ -231,6 +255,15 @@ class SoftVotingModel(ClassifierMixin, BaseEstimator):
         first, second = self.members_
         return (first.importance() + second.importance()) / 2.0
 
+    def contributions(self, X: npt.ArrayLike) -> FloatArray:
+        """Return the mean of the voters' contributions, shape (n, 3, k).
+
+        They sum to the mean of the voters' margins, which is close to the log-odds of their mean
+        probabilities while the voters agree, and not equal to it.
+        """
+        first, second = self.members_
+        return (first.contributions(X) + second.contributions(X)) / 2.0
+
     def save(self, folder: Path) -> None:
         """Write both voters into subfolders of an existing folder."""
         for member in self.members_:
@@ -249,28 +282,4 @@ class SoftVotingModel(ClassifierMixin, BaseEstimator):
         self.classes_ = np.array(CLASSES)
         self.n_features_in_ = members[0].n_features_in_
         self.best_iteration_ = members[0].best_iteration_ + members[1].best_iteration_
-
-
-def load_model(kind: str, folder: Path) -> Model:
-    """Read a stored model.
-
-    Parameters
-    ----------
-    kind : str
-        ``xgboost``, ``lightgbm`` or ``ensemble``, as the model card says.
-    folder : Path
-        Where :meth:`Model.save` wrote it.
-
-    Raises
-    ------
-    ModelError
-        If the kind is unknown, or a file is missing or unreadable.
-    """
-    classes: dict[str, Any] = {cls.kind: cls for cls in (XGBoostModel, LightGBMModel, SoftVotingModel)}
-    if kind not in classes:
-        raise ModelError(f"found a model of kind {kind!r} in {folder}, expected one of {', '.join(classes)}")
-    try:
-        model: Model = classes[kind].load(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"cannot read the model in {folder}: {error}; train again or roll back") from error
-    return model
+        self.notes_: tuple[str, ...] = ()

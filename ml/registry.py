@@ -6,6 +6,7 @@
     ├── v0001/           card.json, scaler.json, model.ubj
     ├── v0002/
     ├── champion.json    the version in use and those before it, replaced atomically
+    ├── promotions.jsonl who put which version into use, when and why (see :mod:`ml.promotion`)
     └── trials.jsonl     one line per different trial ever made, for the deflated Sharpe ratio
 
 A version appears under its number only when all of it is written; what an interruption leaves behind starts
@@ -26,8 +27,10 @@ from typing import Any, NamedTuple
 from feeds.errors import ModelError, ModelNotFoundError, SettingsError
 from ml.card import CARD_FILE, ModelCard, check_features, read_card
 from ml.features import FeatureSet
-from ml.models import Model, load_model
+from ml.model_files import load_model
+from ml.models import Model
 from ml.predict import ModelWindow, Predictor
+from ml.thresholds import Thresholds
 
 __all__ = ["ModelRegistry", "StoredModel"]
 
@@ -55,7 +58,9 @@ class StoredModel(NamedTuple):
 
     def predictor(self, features: FeatureSet) -> Predictor:
         """Return a predictor that judges no bar the model was trained on: NaN before ``valid_from``."""
-        window = ModelWindow(self.model, self.card.valid_from, None, self.card.trained_until)
+        card = self.card
+        thresholds = None if card.thresholds is None else Thresholds.from_plain(card.thresholds)
+        window = ModelWindow(self.model, card.valid_from, None, card.trained_until, thresholds)
         return Predictor(features, [window])
 
 
@@ -158,8 +163,7 @@ class ModelRegistry:
         ModelNotFoundError, ModelError
             If it does not exist or is damaged; the pointer then stays.
         """
-        card = self.show(version)
-        self._check_files(card, self.root / card.version)
+        card = self.check(version)
         champion, history = self._pointer()
         if champion == card.version:
             return
@@ -175,15 +179,37 @@ class ModelRegistry:
         ModelError
             If it is damaged or gone; the pointer then stays.
         """
+        card = self.check(self.previous())
+        _, history = self._pointer()
+        self._point(card.version, history[:-1])
+        return card.version
+
+    def previous(self) -> str:
+        """Return the champion before the present one.
+
+        Raises
+        ------
+        SettingsError
+            If there was none.
+        """
         _, history = self._pointer()
         if not history:
             raise SettingsError(
                 f"no champion before the present one in {self.root}; promote a version instead"
             )
-        card = self.show(history[-1])
+        return history[-1]
+
+    def check(self, version: str) -> ModelCard:
+        """Return the card of a version, after checking that every file of it is as it was stored.
+
+        Raises
+        ------
+        ModelNotFoundError, ModelError
+            If it does not exist or is damaged.
+        """
+        card = self.show(version)
         self._check_files(card, self.root / card.version)
-        self._point(card.version, history[:-1])
-        return card.version
+        return card
 
     def record_trial(self, trial: dict[str, Any]) -> int:
         """Append one trial to the list, unless the same is in it already, and return how many there are now.
@@ -228,6 +254,30 @@ class ModelRegistry:
                 )
             trials.append(trial)
         return tuple(trials)
+
+    def sharpes(self, data: str, *, but: str) -> list[float | None]:
+        """Return the annualised Sharpe ratio of every trial on the same data, one for each.
+
+        Parameters
+        ----------
+        data : str
+            SHA-256 of the bars.
+        but : str
+            ``id`` of the trial that is being judged.
+
+        Returns
+        -------
+        list of float or None
+            None for a trial that was trained and not traded, or made too few trades. Of a trial that was
+            made again, by its ``id``, the newest counts.
+        """
+        latest = {
+            trial.get("id") or json.dumps(trial, sort_keys=True): trial
+            for trial in self.trials()
+            if trial.get("data") == data
+        }
+        latest.pop(but, None)
+        return [None if trial.get("sharpe") is None else float(trial["sharpe"]) for trial in latest.values()]
 
     def _resolve(self, version: str) -> str:
         name = self.champion if version == CHAMPION else version

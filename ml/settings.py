@@ -7,8 +7,16 @@ from typing import Literal
 from pydantic import Field
 
 from feeds.section import Section
+from ml.search_settings import SearchSettings
 
-__all__ = ["LabelSettings", "MlSettings", "ModelSettings", "SplitSettings"]
+__all__ = [
+    "LabelSettings",
+    "MlSettings",
+    "ModelSettings",
+    "RetrainSettings",
+    "SplitSettings",
+    "ThresholdSettings",
+]
 
 
 class LabelSettings(Section):
@@ -67,8 +75,16 @@ class SplitSettings(Section):
 class ModelSettings(Section):
     """The learner and its few knobs."""
 
-    kind: Literal["xgboost", "lightgbm", "ensemble"] = Field(
-        default="xgboost", description="ensemble is the mean of the probabilities of the other two"
+    kind: Literal["xgboost", "lightgbm", "ensemble", "stacking", "regime"] = Field(
+        default="xgboost",
+        description="ensemble is the mean of the probabilities of the first two; stacking joins them by "
+        "a regression on answers to rows that they have not learned; regime is one xgboost for each third "
+        "of the volatility, for which ml.features must hold atr_14_percent",
+    )
+    calibration: Literal["none", "logistic"] = Field(
+        default="none",
+        description="logistic: the newest part of each training window turns the model's probabilities "
+        "into frequencies; without it sell, hold and buy count as equally frequent",
     )
     seed: int = Field(default=7, ge=0, le=2**31 - 1, description="seed of the row and column sampling")
     rounds: int = Field(default=300, ge=1, le=10_000, description="trees per class, at most")
@@ -86,7 +102,39 @@ class ModelSettings(Section):
         default=0.15,
         gt=0,
         lt=1,
-        description="newest part of each training window, decides when to stop, fraction",
+        description="newest part of each training window, decides when to stop, fraction; the part that "
+        "calibrates is as large",
+    )
+
+
+class ThresholdSettings(Section):
+    """From which probability on a trade is worth its costs."""
+
+    kind: Literal["none", "expected_net"] = Field(
+        default="none",
+        description="expected_net: each training window chooses for buy and for sell, by what trades on "
+        "rows that the model has not learned earned after that date's costs; used where strategy ml has "
+        "thresholds: trained",
+    )
+    minimum_trades: int = Field(
+        default=50, ge=10, le=100_000, description="fewer trades than this within the window prove nothing"
+    )
+
+
+class RetrainSettings(Section):
+    """When days that run themselves train a new version, which they never put into use."""
+
+    schedule: Literal["none", "weekly", "monthly"] = Field(
+        default="none", description="after the first session of each week or month, or never"
+    )
+    on_drift: bool = Field(
+        default=False, description="also after a drift alarm, once a week at most; false = never"
+    )
+    data: str = Field(
+        default="store", min_length=1, description="bars to train on: store, a file or a folder of them"
+    )
+    during_session: bool = Field(
+        default=False, description="go on training while the next session is on; false = it is ended"
     )
 
 
@@ -114,6 +162,16 @@ class MlSettings(Section):
     label: LabelSettings = Field(default=LabelSettings(), description="what the model is taught")
     split: SplitSettings = Field(default=SplitSettings(), description="training and test windows")
     model: ModelSettings = Field(default=ModelSettings(), description="the learner")
+    thresholds: ThresholdSettings = Field(
+        default=ThresholdSettings(), description="from which probability on to trade"
+    )
+    retrain: RetrainSettings = Field(default=RetrainSettings(), description="training on a schedule")
+    importance: Literal["gain", "all"] = Field(
+        default="gain",
+        description="all: measure on each test window by permutation and by contributions as well what the "
+        "answers rest on; takes about as long as the training",
+    )
+    search: SearchSettings = Field(default=SearchSettings(), description="what a search tries")
     registry: str = Field(default="models", min_length=1, description="folder of the model registry")
     workers: int = Field(
         default=0,

@@ -14,12 +14,17 @@ from feeds.errors import DataError
 from ml.arrays import FloatArray, IntArray
 from ml.evaluation import Evaluation, evaluate
 from ml.features import FeatureSet
+from ml.importance import UnseenImportance, measure_importance
+from ml.inner_folds import answers_out_of_fold
 from ml.labels import Labels
 from ml.models import Model
 from ml.predict import CLASSES, ModelWindow, Predictor
 from ml.splits import Splitter
+from ml.thresholds import SideChoice, ThresholdRows, ThresholdRule, choose_thresholds, thresholds_of
 
-__all__ = ["MakeModel", "OnProgress", "WalkForward", "WindowReport", "walk_forward"]
+__all__ = [
+    "JudgedWindow", "MakeModel", "OnProgress", "WalkForward", "WindowReport", "judge_windows", "walk_forward",
+]  # fmt: skip
 
 MakeModel = Callable[[], Model]
 OnProgress = Callable[[int, int], None]
@@ -42,6 +47,13 @@ class WindowReport(NamedTuple):
         Boosting rounds that early stopping kept.
     kind : str
         The model's kind.
+    notes : tuple of str
+        What a reader should know of this fit.
+    thresholds : dict of str to SideChoice or None
+        What was chosen for ``buy`` and ``sell`` within the training window; None where nothing was.
+    unseen_importance : dict of str to dict of str to float, or None
+        ``permutation`` and ``shap`` (see :class:`ml.importance.UnseenImportance`), each by feature; None
+        where it was not asked for.
     """
 
     train_first: dt.datetime
@@ -54,6 +66,9 @@ class WindowReport(NamedTuple):
     importance: dict[str, float]
     best_iteration: int
     kind: str
+    notes: tuple[str, ...] = ()
+    thresholds: dict[str, SideChoice] | None = None
+    unseen_importance: dict[str, dict[str, float]] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values, times as ISO 8601."""
@@ -72,8 +87,34 @@ class WindowReport(NamedTuple):
                 "importance": self.importance,
                 "best_iteration": self.best_iteration,
                 "kind": self.kind,
+                "notes": list(self.notes),
+                "thresholds": None
+                if self.thresholds is None
+                else {side: choice.as_dict() for side, choice in self.thresholds.items()},
             }
+            | ({} if self.unseen_importance is None else {"unseen_importance": self.unseen_importance})
         )
+
+
+class JudgedWindow(NamedTuple):
+    """One window's model and what it said out of sample.
+
+    Attributes
+    ----------
+    test : numpy.ndarray of int, shape (m,)
+        Positions of the bars it was asked about.
+    answers : numpy.ndarray, shape (m, 3)
+        Sell, hold, buy for each of them; NaN where a feature is missing.
+    model : Model
+        Fitted.
+    report : WindowReport
+        How well it answered.
+    """
+
+    test: IntArray
+    answers: FloatArray
+    model: Model
+    report: WindowReport
 
 
 class WalkForward(NamedTuple):
@@ -105,10 +146,44 @@ def walk_forward(
     splitter: Splitter,
     make_model: MakeModel,
     *,
+    thresholds: ThresholdRule | None = None,
+    unseen_importance: bool = False,
     on_progress: OnProgress | None = None,
     workers: int = 0,
 ) -> WalkForward:
-    """Train and judge window by window.
+    """Train and judge window by window, as :func:`judge_windows`; test windows follow on one another."""
+    judged = judge_windows(
+        frame,
+        features,
+        labels,
+        splitter,
+        make_model,
+        thresholds=thresholds,
+        unseen_importance=unseen_importance,
+        on_progress=on_progress,
+        workers=workers,
+    )
+    probabilities = np.full((len(frame), len(CLASSES)), np.nan)
+    for window in judged:
+        probabilities[window.test] = window.answers
+    models, reports = [window.model for window in judged], [window.report for window in judged]
+    predictor = Predictor(features, _model_windows(models, reports))
+    return WalkForward(probabilities, tuple(reports), tuple(models), predictor)
+
+
+def judge_windows(
+    frame: pd.DataFrame,
+    features: FeatureSet,
+    labels: Labels,
+    splitter: Splitter,
+    make_model: MakeModel,
+    *,
+    thresholds: ThresholdRule | None = None,
+    unseen_importance: bool = False,
+    on_progress: OnProgress | None = None,
+    workers: int = 0,
+) -> tuple[JudgedWindow, ...]:
+    """Train a model on each window of a splitter and ask it about the window's test, whatever their order.
 
     Parameters
     ----------
@@ -122,6 +197,10 @@ def walk_forward(
         The windows; it is given the labels' end positions for purging.
     make_model : callable
         Makes an unfitted model.
+    thresholds : ThresholdRule, optional
+        By what each window chooses thresholds; none are chosen without it.
+    unseen_importance : bool
+        Measure on each test window what its model rests on; takes about as long as the training.
     on_progress : callable, optional
         Told (windows done, windows in all) after each.
     workers : int
@@ -137,37 +216,56 @@ def walk_forward(
     complete = np.isfinite(matrix).all(axis=1)
     times = pd.DatetimeIndex(frame.index)
     windows = list(splitter.split(frame, groups=labels.end_index))
+    choice = None
+    if thresholds is not None:
+        priced = ThresholdRows.of_bars(frame, labels.end_index, thresholds.cost_bps)
+        choice = _Choice(priced, thresholds.minimum_trades)
     parallel = joblib.Parallel(n_jobs=workers or -1, prefer="threads", return_as="generator")
     jobs = (
-        joblib.delayed(_fit_window)(matrix, complete, labels, train, test, make_model, times)
+        joblib.delayed(_fit_window)(
+            matrix, complete, labels, train, test, make_model, times, choice, unseen_importance
+        )
         for train, test in windows
     )
-    probabilities = np.full((len(frame), len(CLASSES)), np.nan)
-    models: list[Model] = []
-    reports: list[WindowReport] = []
-    for (_, test), (model, answers, evaluation, rows_train) in zip(windows, parallel(jobs), strict=True):
-        probabilities[test] = answers
-        models.append(model)
+    judged: list[JudgedWindow] = []
+    for (train, test), fitted in zip(windows, parallel(jobs), strict=True):
+        model = fitted.model
         importance = dict(zip(features.names, model.importance().tolist(), strict=True))
-        train = windows[len(reports)][0]
-        reports.append(
-            WindowReport(
-                train_first=times[train[0]].to_pydatetime(),
-                train_last=times[train[-1]].to_pydatetime(),
-                test_first=times[test[0]].to_pydatetime(),
-                test_last=times[test[-1]].to_pydatetime(),
-                rows_train=rows_train,
-                rows_test=evaluation.rows,
-                evaluation=evaluation,
-                importance=importance,
-                best_iteration=model.best_iteration_,
-                kind=model.kind,
-            )
+        report = WindowReport(
+            train_first=times[train[0]].to_pydatetime(),
+            train_last=times[train[-1]].to_pydatetime(),
+            test_first=times[test[0]].to_pydatetime(),
+            test_last=times[test[-1]].to_pydatetime(),
+            rows_train=fitted.rows_train,
+            rows_test=fitted.evaluation.rows,
+            evaluation=fitted.evaluation,
+            importance=importance,
+            best_iteration=model.best_iteration_,
+            kind=model.kind,
+            notes=model.notes_,
+            thresholds=fitted.thresholds,
+            unseen_importance=_by_feature(features.names, fitted.importance),
         )
+        judged.append(JudgedWindow(test, fitted.answers, model, report))
         if on_progress is not None:
-            on_progress(len(reports), len(windows))
-    predictor = Predictor(features, _model_windows(models, reports))
-    return WalkForward(probabilities, tuple(reports), tuple(models), predictor)
+            on_progress(len(judged), len(windows))
+    return tuple(judged)
+
+
+class _Choice(NamedTuple):
+    """All bars with what a trade on them would have earned and cost, and how many trades it takes."""
+
+    rows: ThresholdRows
+    minimum_trades: int
+
+
+class _Fitted(NamedTuple):
+    model: Model
+    answers: FloatArray
+    evaluation: Evaluation
+    rows_train: int
+    thresholds: dict[str, SideChoice] | None
+    importance: UnseenImportance | None
 
 
 def _fit_window(
@@ -178,10 +276,13 @@ def _fit_window(
     test: IntArray,
     make_model: MakeModel,
     times: pd.DatetimeIndex,
-) -> tuple[Model, FloatArray, Evaluation, int]:
+    choice: _Choice | None,
+    unseen_importance: bool,
+) -> _Fitted:
     rows = train[(complete & labels.valid)[train]]
     try:
         model = make_model().fit(matrix[rows], labels.values[rows])
+        thresholds = None if choice is None else _choose(matrix, labels, rows, make_model, choice)
     except DataError as error:
         raise DataError(
             f"window {times[train[0]]:%Y-%m-%d} to {times[train[-1]]:%Y-%m-%d}: {error}"
@@ -191,12 +292,41 @@ def _fit_window(
     if known.any():
         answers[known] = model.predict_proba(matrix[test[known]])
     judged = known & labels.valid[test]
-    return model, answers, evaluate(labels.values[test[judged]], answers[judged]), len(rows)
+    evaluation = evaluate(labels.values[test[judged]], answers[judged])
+    importance = None
+    if unseen_importance:
+        importance = measure_importance(model, matrix[test[judged]], labels.values[test[judged]])
+    return _Fitted(model, answers, evaluation, len(rows), thresholds, importance)
+
+
+def _by_feature(
+    names: tuple[str, ...], importance: UnseenImportance | None
+) -> dict[str, dict[str, float]] | None:
+    if importance is None:
+        return None
+    by_measure = importance._asdict().items()
+    return {measure: dict(zip(names, values.tolist(), strict=True)) for measure, values in by_measure}
+
+
+def _choose(
+    matrix: FloatArray, labels: Labels, rows: IntArray, make_model: MakeModel, choice: _Choice
+) -> dict[str, SideChoice]:
+    """Choose thresholds by answers to training rows of models that have not learned them."""
+    reach = int((labels.end_index - np.arange(len(labels.end_index))).max(initial=0))
+    answers = answers_out_of_fold(make_model, matrix[rows], labels.values[rows], reach)
+    tradable = np.isfinite(choice.rows.move_bps[rows])
+    return choose_thresholds(answers[tradable], choice.rows.at(rows[tradable]), choice.minimum_trades)
 
 
 def _model_windows(models: list[Model], reports: list[WindowReport]) -> list[ModelWindow]:
     ends = [report.test_first for report in reports[1:]]
     return [
-        ModelWindow(model, report.test_first, end, report.train_last)
+        ModelWindow(
+            model,
+            report.test_first,
+            end,
+            report.train_last,
+            None if report.thresholds is None else thresholds_of(report.thresholds),
+        )
         for model, report, end in zip(models, reports, [*ends, None], strict=True)
     ]

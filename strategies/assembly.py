@@ -22,7 +22,7 @@ from feeds.bars import close_times
 from feeds.calendar import TradingCalendar
 from feeds.history import make_history_feed
 from feeds.terms import ContractTerms, DatedTerms
-from ml.predict import Predictor
+from strategies.arm_predictors import AnyPredictor
 from strategies.base import IntradayStrategy
 from strategies.engine import Engine
 from strategies.plugins import load_strategy, plugin_settings
@@ -58,7 +58,7 @@ def assemble(
     feed: Any,  # noqa: ANN401 # a backtrader feed, untyped
     broker: Any,  # noqa: ANN401 # a backtrader broker, untyped
     terms: Callable[[dt.date], ContractTerms],
-    predictor: Predictor | None = None,
+    predictor: AnyPredictor | None = None,
     engine: Engine | None = None,
     on_bar: Callable[[BarRecord], None] | None = None,
 ) -> Engine:
@@ -76,7 +76,7 @@ def assemble(
         Takes the orders.
     terms : callable
         ``terms(day)`` gives lot, tick, freeze quantity and margin of that day, for the sizer.
-    predictor : Predictor or None
+    predictor : Predictor, ArmPredictors or None
         For strategies that ask a model.
     engine : Engine or None
         To put them into; an ordinary one when left out.
@@ -95,6 +95,7 @@ def assemble(
         sizer=_make_sizer(settings, terms),
         plugin=plugin_settings(section.name, strategy, section.parameters),
         predictor=predictor,
+        terms=terms,
         on_bar=on_bar,
     )
     return engine
@@ -105,7 +106,7 @@ def assemble_backtest(
     bars: pd.DataFrame,
     calendar: TradingCalendar,
     *,
-    predictor: Predictor | None = None,
+    predictor: AnyPredictor | None = None,
     minutes: pd.DataFrame | None = None,
     skip: bool = True,
     verify: bool = False,
@@ -122,7 +123,7 @@ def assemble_backtest(
         The bar frame to trade on, ``settings.data.bar_minutes`` long.
     calendar : TradingCalendar
         Sessions.
-    predictor : Predictor or None
+    predictor : Predictor, ArmPredictors or None
         For strategies that ask a model.
     minutes : pandas.DataFrame or None
         The 1-minute bars that ``bars`` were made of, to settle stop against target where

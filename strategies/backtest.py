@@ -14,16 +14,18 @@ from analyzers.writer import check_output_folder, write_run
 from feeds.clock import Clock, WallClock
 from feeds.settings import make_calendar
 from ml.registry import ModelRegistry
+from strategies.arm_models import prepare_models
 from strategies.assumptions import assumptions
 from strategies.checks import check_before_loading
 from strategies.loading import RunBars, load_run_bars
-from strategies.modelling import PreparedModel, prepare_model, trial_id
+from strategies.modelling import PreparedModel, trial_id
 from strategies.outcome import BacktestOutcome
-from strategies.plugins import load_strategy
+from strategies.plugins import models_of
 from strategies.progress import ProgressReporter
 from strategies.run_warnings import run_warnings
 from strategies.settings import Settings
 from strategies.simulation import Simulation, prepare_simulation
+from strategies.why import explained_trades
 
 __all__ = ["BacktestRequest", "run_backtest"]
 
@@ -65,15 +67,14 @@ def run_backtest(request: BacktestRequest, progress: ProgressReporter) -> Backte
     settings = request.settings
     check_output_folder(request.out_dir or _default_folder(request.clock, "new"))
     check_before_loading(settings, request.model)
-    strategy = load_strategy(settings.strategy.name)
     timing = _Timing(progress)
     calendar = make_calendar(settings.market)
     with timing.stage("load"):
         bars = load_run_bars(settings, calendar, first=request.first, last=request.last)
     model = None
-    if strategy.needs_model:
+    if models_of(settings.strategy):
         with timing.stage("train"):
-            model = prepare_model(
+            model = prepare_models(
                 settings, bars, request.model, now=request.clock.now(), on_progress=progress.advance
             )
     simulation = prepare_simulation(
@@ -102,6 +103,8 @@ def _result(
     settings = request.settings
     earlier, identity = _earlier_trials(request, bars)
     journal, frame, analysis, gate = simulation.analyse(earlier)
+    predictor = None if model is None else model.predictor
+    analysis = analysis._replace(trades=explained_trades(analysis.trades, predictor, bars.frame))
     _record_trial(settings, bars, identity, analysis.metrics["sharpe"])
     return RunResult(
         **analysis._asdict(),
@@ -122,13 +125,10 @@ def _result(
     )
 
 
-def _earlier_trials(request: BacktestRequest, bars: RunBars) -> tuple[list[float], str]:
+def _earlier_trials(request: BacktestRequest, bars: RunBars) -> tuple[list[float | None], str]:
     """Return the Sharpe ratios of the other trials on the same data, and what identifies this one."""
     identity = trial_id(request.settings, bars, request.model)
-    trials = ModelRegistry(request.settings.ml.registry).trials()
-    latest = {trial.get("id"): trial for trial in trials if trial.get("data") == bars.info["sha256"]}
-    latest.pop(identity, None)
-    return [float(trial["sharpe"]) for trial in latest.values() if trial.get("sharpe") is not None], identity
+    return ModelRegistry(request.settings.ml.registry).sharpes(bars.info["sha256"], but=identity), identity
 
 
 def _record_trial(settings: Settings, bars: RunBars, identity: str, sharpe: object) -> None:

@@ -27,6 +27,11 @@ __all__ = ["BarRecord", "Decision", "IntradayStrategy", "PluginSettings", "whole
 class PluginSettings(Section):
     """Settings of one plugin, under ``strategy.parameters``; plugins without any use this."""
 
+    @property
+    def arm_names(self) -> tuple[str, ...]:
+        """The arms that share the account, none for an ordinary strategy."""
+        return ()
+
 
 class Decision(NamedTuple):
     """An entry that a plugin wants.
@@ -39,11 +44,20 @@ class Decision(NamedTuple):
         The model's probability of that side, NaN without a model.
     model_age_days : float
         Days from the last bar the model was trained on to this bar, NaN without a model.
+    atr : float or None
+        What stop, target and size are measured in, index points; None for the strategy's own.
+    sizer : Sizer or None
+        Sizes this entry; None for the one of the settings.
+    arm : str
+        Which of several arms on one account wants it.
     """
 
     side: int
     probability: float = math.nan
     model_age_days: float = math.nan
+    atr: float | None = None
+    sizer: Sizer | None = None
+    arm: str = ""
 
 
 class _Answer(NamedTuple):
@@ -53,6 +67,7 @@ class _Answer(NamedTuple):
     probability: float = math.nan
     units: float = 0.0
     leaves: str = ""
+    arm: str = ""
 
 
 _NOT_ASKED = _Answer()
@@ -72,8 +87,10 @@ class IntradayStrategy(bt.Strategy):
         Units of an entry.
     plugin : PluginSettings
         The plugin's own settings, an instance of its ``Settings``.
-    predictor : ml.predict.Predictor or None
+    predictor : ml.predict.Predictor, strategies.arm_models.ArmPredictors or None
         For plugins that ask a model.
+    terms : callable or None
+        ``terms(day)`` gives the contract's lot, for plugins that count in lots.
     on_bar : callable or None
         Given a :class:`analyzers.bar_record.BarRecord` on every bar, after its orders were sent.
 
@@ -94,6 +111,7 @@ class IntradayStrategy(bt.Strategy):
         ("sizer", None),
         ("plugin", None),
         ("predictor", None),
+        ("terms", None),
         ("on_bar", None),
     )
 
@@ -112,6 +130,11 @@ class IntradayStrategy(bt.Strategy):
         self.atr = self.make_atr()
 
     # -- what a plugin overrides -----------------------------------------------------------------
+
+    @classmethod
+    def models(cls, plugin: PluginSettings) -> dict[str, str | None]:
+        """Return the stored version of each model it asks, by arm; None for the model of the run."""
+        return {"": None} if cls.needs_model else {}
 
     def make_atr(self) -> Any:  # noqa: ANN401 # a backtrader line
         """Return the line with the ATR (index points) that stops, targets and sizes are measured in."""
@@ -151,7 +174,13 @@ class IntradayStrategy(bt.Strategy):
         position = float(self.broker.getposition(self.data).size)
         working = self._entry is not None or bool(self._exit_ref)
         answer = self._manage()
-        self._on_bar(BarRecord(self.data.opened_at(), position, working, *answer, self.inputs()))
+        asked, side, probability, units, leaves, arm = answer
+        self._on_bar(
+            BarRecord(
+                self.data.opened_at(), position, working, asked, side, probability, units, leaves,
+                self.inputs(), arm,
+            )
+        )  # fmt: skip
 
     def _manage(self) -> _Answer:
         day = int(self.data.datetime[0])
@@ -201,7 +230,7 @@ class IntradayStrategy(bt.Strategy):
             self._protection.append(order)
 
     def _enter(self, decision: Decision) -> _Answer:
-        atr = self.atr[0]
+        atr = self.atr[0] if decision.atr is None else decision.atr
         if not 0 < atr < math.inf:  # NaN during warm-up
             return _Answer(True, int(decision.side), float(decision.probability))
         close = self.data.close[0]
@@ -212,13 +241,13 @@ class IntradayStrategy(bt.Strategy):
                 "answer None for no entry"
             )
         stop_points = self._settings.stop_atr * atr
-        units = self._sizer_units.units(
+        units = (decision.sizer or self._sizer_units).units(
             day=int(self.data.datetime[0]),
             price=close,
             stop_points=stop_points,
             cash=self.broker.getcash(),
         )
-        answer = _Answer(True, int(side), float(decision.probability), float(units))
+        answer = _Answer(True, int(side), float(decision.probability), float(units), arm=decision.arm)
         if not units:
             return answer
         facts = {
@@ -226,6 +255,7 @@ class IntradayStrategy(bt.Strategy):
             "bar_complete": bool(self.data.complete[0]),
             "probability": decision.probability,
             "model_age_days": decision.model_age_days,
+            "arm": decision.arm,
         }
         place, protect = (self.buy, self.sell) if side > 0 else (self.sell, self.buy)
         entry = place(size=units, exectype=bt.Order.Market, transmit=False, role="entry", **facts)

@@ -1,4 +1,4 @@
-"""One challenger: another strategy or model that is tried on the same live bars, with orders that never leave."""
+"""One challenger: another strategy or model, tried on the same live bars with orders that never leave."""
 
 from __future__ import annotations
 

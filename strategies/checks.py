@@ -9,9 +9,11 @@ from pathlib import Path
 from brokers.settings import make_charges, make_rules, make_slippage
 from feeds.errors import SettingsError
 from feeds.suggest import did_you_mean
+from ml.card import ModelCard
+from ml.factory import make_model
 from ml.features import FeatureSet
 from ml.registry import ModelRegistry
-from strategies.plugins import load_strategy, plugin_settings
+from strategies.plugins import models_of
 from strategies.settings import Settings
 
 __all__ = ["check_before_loading"]
@@ -36,30 +38,38 @@ def check_before_loading(settings: Settings, model: str) -> None:
         A plugin, a parameter, a feature or a model is unknown, damaged or of the wrong kind.
     """
     section = settings.strategy
-    strategy = load_strategy(section.name)
-    plugin_settings(section.name, strategy, section.parameters)
+    asked = models_of(section)
     make_charges(settings.broker)
     make_slippage(settings.broker)
     make_rules(settings.risk)
     registry = ModelRegistry(settings.ml.registry)
     registry.trials()
     _check_writable(Path(settings.ml.registry))
-    if not strategy.needs_model and model != _MODES[0]:
+    if not asked and model != _MODES[0]:
         raise SettingsError(
             f"--model {model}: strategy {section.name} asks no model; leave --model out, "
             "or choose --strategy ml"
         )
-    if strategy.needs_model:
+    if asked:
         features = FeatureSet(settings.ml.features)
-        if model not in _MODES:
-            _check_stored(registry, model, features)
+        for version in dict.fromkeys(own or model for own in asked.values()):
+            if version in _MODES:
+                make_model(settings.ml.model, purge_rows=1, features=features.names)
+                has_thresholds = settings.ml.thresholds.kind != "none"
+            else:
+                has_thresholds = _check_stored(registry, version, features).thresholds is not None
+            if section.parameters.get("thresholds") == "trained" and not has_thresholds:
+                raise SettingsError(
+                    f"strategy {section.name} has thresholds: trained, and the model of --model {version} "
+                    "has none; set ml.thresholds.kind to expected_net and train, or thresholds to fixed"
+                )
 
 
-def _check_stored(registry: ModelRegistry, model: str, features: FeatureSet) -> None:
+def _check_stored(registry: ModelRegistry, model: str, features: FeatureSet) -> ModelCard:
     if not _STORED.fullmatch(model):
         known = (*_MODES, "champion", *registry.versions())
         raise SettingsError(f"unknown --model {model!r}{did_you_mean(model, known)}")
-    registry.load(model, features)
+    return registry.load(model, features).card
 
 
 def _check_writable(registry: Path) -> None:

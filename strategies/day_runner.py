@@ -13,9 +13,11 @@ from feeds.calendar import TradingCalendar
 from feeds.clock import Clock, SteadyClock, WallClock
 from feeds.errors import BrokerError, DataError, HaltedError, MuhuratError
 from feeds.log import Log
+from ml.drift import DriftLevel
 from strategies.day import DayPlan
 from strategies.days_file import DAYS_FILE, DayRow, read_days
 from strategies.demo import DemoExchange
+from strategies.drift_standing import with_drift
 from strategies.live import connected, day_log
 from strategies.live_day import LiveDay
 from strategies.live_folders import day_folder, has_begun, make_folder
@@ -23,6 +25,8 @@ from strategies.live_process import LiveProcess
 from strategies.live_request import LiveRequest
 from strategies.post_market import run_post_market
 from strategies.preflight import PreflightContext, run_preflight
+from strategies.retraining import newest_training, reason_to_retrain
+from strategies.retraining_process import RetrainingProcess
 
 __all__ = ["DayRunner", "Preparation"]
 
@@ -51,6 +55,8 @@ class DayRunner:
         Of the process; each day has one of its own besides.
     is_stopped : callable
         Whether a signal has ended it all.
+    retraining : RetrainingProcess or None
+        Trains new versions after the market; None where nobody does.
 
     Attributes
     ----------
@@ -71,7 +77,9 @@ class DayRunner:
         folder: Path,
         log: Log,
         is_stopped: Callable[[], bool] = lambda: False,
+        retraining: RetrainingProcess | None = None,
     ) -> None:
+        self._retraining = retraining
         self._is_stopped = is_stopped
         self.trouble = ""
         self.exit_code = 0
@@ -99,7 +107,7 @@ class DayRunner:
         self._finish_earlier_days(request, plan.day)
         rows = self._rows()
         self._previous = self._folder_of(rows[-1]) if rows else None
-        request = _with_cash(request, rows)
+        request = with_drift(_with_cash(request, rows), self._state_folder, self._log)
         with ExitStack() as stack:
             if request.mode == "demo":
                 request = self._open_demo(request, stack)
@@ -199,6 +207,8 @@ class DayRunner:
                 outcome=self._outcome,
             )
         self._process.show_drift(made.drift)
+        self._process.show_hit_rate(made.hit_rate)
+        self._retrain(made.drift.level)
 
     # -- parts -----------------------------------------------------------------------------------
 
@@ -210,6 +220,8 @@ class DayRunner:
                 f"it is {clock.now():%Y-%m-%d}, the plan is of {self._today().day}: nothing was begun"
             )
         make_folder(folder)
+        if self._retraining is not None and not request.settings.ml.retrain.during_session:
+            self._retraining.stop("a session begins")
         with day_log(request, folder, clock) as log, connected(request, log) as store:
             day = LiveDay(request, self._calendar, clock, store, folder, log)
             self._process.attach(day, folder, clock)
@@ -223,6 +235,21 @@ class DayRunner:
                     self._outcome = f"stopped by {day.stop_reason}"
         self.trouble = "" if not code else f"something is open; see {folder / 'live.log'}"
         self.exit_code = max(self.exit_code, code)
+
+    def _retrain(self, drift: DriftLevel) -> None:
+        """Start a training where one is due; nobody waits for it, and it promotes nothing."""
+        settings, day = self._days_request.settings, self._today().day
+        if self._retraining is None or (
+            settings.ml.retrain.schedule == "none" and not settings.ml.retrain.on_drift
+        ):
+            return
+        try:
+            reason = reason_to_retrain(settings.ml.retrain, day, newest_training(settings.ml), drift)
+        except MuhuratError as error:
+            self._log.error("retrained", outcome="failed", reason=str(error))
+            return
+        if reason:
+            self._retraining.start(settings, reason)
 
     def _fail(self, error: Exception, *, will_retry: bool) -> None:
         self.trouble = str(error)

@@ -24,7 +24,7 @@ from ml.registry import ModelRegistry
 from strategies.live_request import LiveRequest
 from strategies.loading import load_run_bars
 from strategies.modelling import prepare_model
-from strategies.plugins import load_strategy
+from strategies.plugins import models_of
 from strategies.settings import Settings
 
 __all__ = ["DEMO_DAY", "DemoExchange"]
@@ -185,7 +185,7 @@ class DemoExchange:
 
     def _with_model(self, request: LiveRequest, log: Log) -> LiveRequest:
         settings = request.settings
-        if request.model is not None or not load_strategy(settings.strategy.name).needs_model:
+        if request.model is not None or None not in models_of(settings.strategy).values():
             return request
         if self._has_champion(settings):
             return replace(request, model="champion")

@@ -59,8 +59,8 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--strategy",
             metavar="NAME",
-            help="ml, ema_cross, opening_range, column_signal, random_entry, package.module:Class, entry "
-            "point",
+            help="ml, ema_cross, opening_range, column_signal, random_entry, ab, package.module:Class, "
+            "entry point",
         )
 
     def add_manners(self) -> None:

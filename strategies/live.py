@@ -25,7 +25,7 @@ from strategies.live_day import LiveDay
 from strategies.live_folders import day_folder, make_folder
 from strategies.live_process import LiveProcess
 from strategies.live_request import LiveRequest
-from strategies.plugins import load_strategy, plugin_settings
+from strategies.plugins import plugin_of
 
 __all__ = ["check_request", "connected", "day_log", "run_live", "with_own_switches"]
 
@@ -83,8 +83,7 @@ def check_request(request: LiveRequest) -> None:
     SettingsError
         With the remedy.
     """
-    section = request.settings.strategy
-    plugin_settings(section.name, load_strategy(section.name), section.parameters)
+    plugin_of(request.settings.strategy)
     if request.mode == "live" and not request.confirmed:
         raise SettingsError("mode live was not confirmed, expected the typed word or --yes; nothing was sent")
 

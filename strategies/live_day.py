@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,22 +32,25 @@ from feeds.live_log import LiveLog
 from feeds.market_events import MarketEvent, StreamDown, StreamUp
 from feeds.terms import ContractTerms, DatedTerms
 from feeds.tick_bars import Tick
+from strategies.arm_models import load_models
 from strategies.assembly import assemble
+from strategies.challenger_process import ChallengerProcess
 from strategies.live_accounts import Account, ExchangeAccount, PaperAccount
 from strategies.live_glance import DayGlance, StreamGlance, glance_at
 from strategies.live_request import LiveRequest
 from strategies.live_result import write_day
-from strategies.modelling import PreparedModel, load_stored
-from strategies.plugins import load_strategy, plugin_settings
+from strategies.live_settings import LEAST_WARMUP_BARS
+from strategies.modelling import PreparedModel
+from strategies.plugins import plugin_of
 from strategies.recording import DayRecorder
 from strategies.settings import Settings
 from strategies.square_off import is_square_off_late, square_off_time
 from strategies.tick_recorder import TickRecorder
 from strategies.token_watch import TokenWatch
+from strategies.why import bar_reasons
 
 __all__ = ["LiveDay"]
 
-_LEAST_WARMUP_BARS = 400
 _FIRST_TICK_SECONDS = 60.0
 
 
@@ -101,8 +104,7 @@ class LiveDay:
         self._first_tick_time = clock.now()
         self._ticks: TickRecorder | None = None
         self._model: PreparedModel | None = None
-        section = request.settings.strategy
-        self._plugin = plugin_settings(section.name, load_strategy(section.name), section.parameters)
+        self._plugin = plugin_of(request.settings.strategy)
         self._symbol = ""
         self._terms: ContractTerms | None = None
         self._last_price: float | None = None
@@ -145,7 +147,8 @@ class LiveDay:
         with self._streaming(instrument):
             if day is None:
                 day = self._wait_for_the_day(instrument)
-            return self._trade(settings, instrument, model, day)
+            with self._challenged(settings):
+                return self._trade(settings, instrument, model, day)
 
     # -- from outside, any thread ----------------------------------------------------------------
 
@@ -216,6 +219,12 @@ class LiveDay:
             raise
         return self._end(settings, account, model, day)
 
+    def _challenged(self, settings: Settings) -> AbstractContextManager[object]:
+        """Return what judges the challengers beside the day; they end after it, and it waits for none."""
+        if not settings.live.challengers:
+            return nullcontext()
+        return ChallengerProcess(settings, self._folder, settings.broker.starting_cash, self._log)
+
     def _run_engine(
         self,
         settings: Settings,
@@ -232,6 +241,7 @@ class LiveDay:
             self._unwritten.clear()
             recorder.record(record)
             self._tell_bar(record, account)
+            self._tell_reasons(record, model)
 
         engine = assemble(
             settings,
@@ -288,10 +298,9 @@ class LiveDay:
         return None if opened is None else opened.cash
 
     def _load_model(self, settings: Settings) -> PreparedModel | None:
-        if not load_strategy(settings.strategy.name).needs_model:
-            return None
-        model = load_stored(settings, self._request.model or "champion")
-        self._log.info("model", **model.info)
+        model = load_models(settings, self._request.model or "champion")
+        if model is not None:
+            self._log.info("model", **model.info)
         return model
 
     def _check_margin(self, instrument: Instrument) -> None:
@@ -353,7 +362,7 @@ class LiveDay:
         )
 
     def _make_bars(self, settings: Settings, instrument: Instrument, model: PreparedModel | None) -> LiveBars:
-        warmup = max(_LEAST_WARMUP_BARS, model.predictor.warmup_bars + 1 if model else 0)
+        warmup = max(LEAST_WARMUP_BARS, model.predictor.warmup_bars + 1 if model else 0)
         return LiveBars(
             calendar=self._calendar,
             bar_minutes=settings.data.bar_minutes,
@@ -384,6 +393,14 @@ class LiveDay:
             pnl=round(state.realised_today, 2), net=round(state.realised_today + state.unrealised, 2),
             **{key: value for key, value in record._asdict().items() if key not in ("start", "position")},
         )  # fmt: skip
+
+    def _tell_reasons(self, record: BarRecord, model: PreparedModel | None) -> None:
+        """Tell why an entry was decided, last of all: its orders are on their way."""
+        if model is None or not record.units:
+            return
+        why = bar_reasons(model.predictor, record)
+        if why:
+            self._log.info("entry_reasons", start=record.start.replace(tzinfo=IST), side=record.side, why=why)
 
     # -- the stream ------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from strategies.live import check_request, day_log, with_own_switches
 from strategies.live_folders import make_folder, state_folder
 from strategies.live_process import LiveProcess
 from strategies.live_request import LiveRequest
+from strategies.retraining_process import RetrainingProcess
 from strategies.step_timer import ReplayTimer, StepTimer
 from strategies.unattended import Unattended
 
@@ -82,10 +83,12 @@ def run_days(request: LiveRequest, make_timer: Callable[[], ClosableTimer]) -> i
             timer = scheduled = make_timer()
             stack.callback(scheduled.close)
         log = stack.enter_context(day_log(request, folder, clock, "watch.log"))
+        retraining = stack.enter_context(RetrainingProcess(folder, log))
         process = LiveProcess(request, folder, clock, log)
         runner = DayRunner(
-            request, calendar, clock, process, folder, log, is_stopped=lambda: timer.is_stopped
-        )
+            request, calendar, clock, process, folder, log, is_stopped=lambda: timer.is_stopped,
+            retraining=retraining,
+        )  # fmt: skip
         unattended = Unattended(
             settings=request.settings,
             calendar=calendar,

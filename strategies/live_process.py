@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from analyzers.status.now import CheckNow, DriftNow, Now, Phase, StepNow, write_now
+from analyzers.status.now import CheckNow, DriftNow, HitRateNow, Now, Phase, StepNow, write_now
 from brokers.kite.login import exchange
 from brokers.kite.session import token_file
 from brokers.kite.token_store import save_token
@@ -96,6 +96,7 @@ class LiveProcess:
         self._plan: tuple[StepNow, ...] = ()
         self._preflight: tuple[CheckNow, ...] = ()
         self._drift: DriftNow | None = None
+        self._hit_rate: HitRateNow | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="now-writer", daemon=True)
         self._stack = ExitStack()
@@ -133,6 +134,10 @@ class LiveProcess:
     def show_drift(self, drift: DriftNow) -> None:
         """Say how far the model's inputs have moved."""
         self._drift = drift
+
+    def show_hit_rate(self, hit_rate: HitRateNow) -> None:
+        """Say how often the last trades won, against the backtest of their model."""
+        self._hit_rate = hit_rate
 
     def attach(self, day: SeenDay, folder: Path, clock: Clock) -> None:
         """Show a day and its time from now on, and let commands reach it."""
@@ -258,6 +263,7 @@ class LiveProcess:
             broker=glance.broker if glance and self._day is not None else None,
             model=glance.model if glance else None,
             drift=self._drift,
+            hit_rate=self._hit_rate,
         )
 
     def _glance(self) -> DayGlance | None:

@@ -22,7 +22,9 @@ from feeds.calendar import TradingCalendar
 from feeds.terms import DatedTerms
 from strategies.live_accounts import Account
 from strategies.modelling import PreparedModel
+from strategies.plugins import plugin_of
 from strategies.settings import Settings
+from strategies.why import explained_trades
 
 __all__ = ["fills_on_bars", "write_day"]
 
@@ -68,7 +70,10 @@ def write_day(
         today_rates_date=today,
         largest_order_today=DatedTerms(settings.market, calendar)(today).largest_order,
         settings=settings.report,
+        arms=plugin_of(settings.strategy).arm_names,
     )
+    predictor = None if model is None else model.predictor
+    analysis = analysis._replace(trades=explained_trades(analysis.trades, predictor, recorded))
     result = RunResult(
         **analysis._asdict(),
         instrument=settings.market.instrument,

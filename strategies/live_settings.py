@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from feeds.section import Section
+from strategies.challenger_settings import ChallengerSettings
 
 __all__ = ["LEAST_WARMUP_BARS", "LiveSettings"]
 
@@ -17,6 +18,10 @@ LEAST_WARMUP_BARS = 400
 class LiveSettings(Section):
     """The day's plan, patience with orders, checks against the broker, and what is written down and kept."""
 
+    challengers: tuple[ChallengerSettings, ...] = Field(
+        default=(),
+        description="Strategies or models that are tried on the same bars, with orders that never leave.",
+    )
     capital_rupees: float | None = Field(
         None, gt=0, description="Rupees that sizes are worked out from, null = what the account has free."
     )

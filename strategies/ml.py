@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
 from feeds.clock import IST
+from feeds.errors import SettingsError
+from ml.thresholds import Thresholds
 from strategies.base import Decision, IntradayStrategy, PluginSettings, whole_line
 from strategies.indicators import Prediction, bars_of
 
@@ -20,6 +24,9 @@ class Settings(PluginSettings):
 
     buy_probability: float = Field(0.5, gt=0, lt=1, description="Enter long when P(buy) is at least this.")
     sell_probability: float = Field(0.5, gt=0, lt=1, description="Enter short when P(sell) is at least this.")
+    thresholds: Literal["fixed", "trained"] = Field(
+        "fixed", description="fixed: the two above; trained: those chosen in the model's training window."
+    )
 
 
 class Strategy(IntradayStrategy):
@@ -31,12 +38,17 @@ class Strategy(IntradayStrategy):
     def __init__(self) -> None:
         super().__init__()
         self.prediction = Prediction(self.data, predictor=self.p.predictor)
+        if self.p.plugin.thresholds == "trained" and not self.p.predictor.has_thresholds:
+            raise SettingsError(
+                "strategy ml has thresholds: trained, and the model was stored without any; train it with "
+                "ml.thresholds.kind: expected_net, or set strategy.parameters.thresholds to fixed"
+            )
 
     def decide(self) -> Decision | None:
         """Compare the probabilities of the current bar with their thresholds."""
-        settings: Settings = self.p.plugin
+        least = self._thresholds()
         buy, sell = self.prediction.buy[0], self.prediction.sell[0]
-        may_buy, may_sell = buy >= settings.buy_probability, sell >= settings.sell_probability
+        may_buy, may_sell = buy >= least.buy, sell >= least.sell
         if not may_buy and not may_sell:  # NaN, where there is no model, compares false
             return None
         side, probability = (1, buy) if may_buy and (not may_sell or buy >= sell) else (-1, sell)
@@ -53,6 +65,14 @@ class Strategy(IntradayStrategy):
             | dict(zip(predictor.features.names, row.tolist(), strict=True))
         )
 
+    def _thresholds(self) -> Thresholds:
+        """Return those of the current bar; before a model is valid any will do, as nothing is predicted."""
+        settings: Settings = self.p.plugin
+        fixed = Thresholds(settings.buy_probability, settings.sell_probability)
+        if settings.thresholds == "fixed":
+            return fixed
+        return self.p.predictor.thresholds_at(self.data.opened_at().replace(tzinfo=IST)) or fixed
+
     def _model_age_days(self) -> float:
         """Return the days from the newest bar the model knows to the current bar."""
         opened = self.data.opened_at().replace(tzinfo=IST)
@@ -63,4 +83,7 @@ class Strategy(IntradayStrategy):
         """Return the bars on which a probability passes its threshold."""
         settings: Settings = self.p.plugin
         buy, sell = whole_line(self.prediction.lines.buy), whole_line(self.prediction.lines.sell)
-        return (buy >= settings.buy_probability) | (sell >= settings.sell_probability)
+        if settings.thresholds == "fixed":
+            return (buy >= settings.buy_probability) | (sell >= settings.sell_probability)
+        least = self.p.predictor.thresholds_frame(bars_of(self.data, self.data.buflen()))
+        return (buy >= least[:, 0]) | (sell >= least[:, 1])

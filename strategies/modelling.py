@@ -15,15 +15,17 @@ from feeds.errors import DataError
 from ml.card import training_card
 from ml.factory import train
 from ml.features import FeatureSet
-from ml.predict import Predictor
+from ml.hit_rate import HitRateReference
 from ml.registry import ModelRegistry
 from ml.settings import LabelSettings, MlSettings
 from ml.train import OnProgress, WalkForward
+from strategies.arm_predictors import AnyPredictor
 from strategies.loading import RunBars
-from strategies.plugins import load_strategy
+from strategies.plugins import models_of
 from strategies.settings import Settings
+from strategies.trade_cost import choosing_cost
 
-__all__ = ["PreparedModel", "load_stored", "prepare_model", "trial_id"]
+__all__ = ["PreparedModel", "load_stored", "prepare_model", "store_model", "trial_id"]
 
 
 # Where things lie and how many work at once makes no other trial.
@@ -41,7 +43,7 @@ class PreparedModel(NamedTuple):
 
     Attributes
     ----------
-    predictor : Predictor
+    predictor : Predictor or ArmPredictors
         Answers NaN before ``judges_from``.
     judges_from : datetime.datetime
         START of the first bar that no model has seen, aware.
@@ -51,7 +53,7 @@ class PreparedModel(NamedTuple):
         One for each training window, for the report.
     """
 
-    predictor: Predictor
+    predictor: AnyPredictor
     judges_from: dt.datetime
     info: dict[str, Any]
     windows: list[dict[str, Any]]
@@ -90,12 +92,19 @@ def prepare_model(
     if choice == "walkforward":
         return _trained(
             settings,
-            train(bars.frame, settings.ml, "walkforward", on_progress),
+            train(
+                bars.frame,
+                settings.ml,
+                "walkforward",
+                on_progress,
+                cost_bps=choosing_cost(settings, bars.frame),
+            ),
             {"split": _split_text(settings.ml)},
         )
     if choice == "train":
-        result = train(bars.frame, settings.ml, "chronological", on_progress)
-        version = _store(settings, bars, result, now)
+        cost_bps = choosing_cost(settings, bars.frame)
+        result = train(bars.frame, settings.ml, "chronological", on_progress, cost_bps=cost_bps)
+        version = store_model(settings, bars, result, now)
         percent = 100 * settings.ml.split.train_fraction
         return _trained(
             settings,
@@ -111,15 +120,18 @@ def trial_id(settings: Settings, bars: RunBars, choice: str) -> str:
         "bars": [bars.info["sha256"], bars.info["first"], bars.info["last"]],
         "settings": settings.model_dump(mode="json", include=_SHAPES_TRADES),
     }
-    if load_strategy(settings.strategy.name).needs_model:
-        parts["model"] = [choice, settings.ml.model_dump(mode="json", exclude={"registry", "workers"})]
+    if models_of(settings.strategy):
+        makes_no_trial = {"importance", "registry", "workers", "retrain", "search"}
+        parts["model"] = [choice, settings.ml.model_dump(mode="json", exclude=makes_no_trial)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _trained(settings: Settings, result: WalkForward, more: dict[str, Any]) -> PreparedModel:
     windows = [window.as_dict() for window in result.windows]
     ml = settings.ml
-    info = _info(ml.model.kind, ml.features, ml.label) | more
+    info = _info(result.windows[0].kind, ml.features, ml.label) | more
+    if ml.thresholds.kind != "none":
+        info["thresholds"] = "chosen in each training window by expected net, or that a side is not traded"
     return PreparedModel(result.predictor, result.windows[0].test_first, info, windows)
 
 
@@ -152,6 +164,11 @@ def load_stored(settings: Settings, version: str) -> PreparedModel:
         "trained_until": card.trained_until.isoformat(),
         "split": f"stored: trained on bars up to {card.trained_until:%Y-%m-%d}, judges later ones",
     }
+    if card.thresholds is not None:
+        info["thresholds"] = ", ".join(
+            f"{side} from {least:.3f}" if least is not None else f"{side} never"
+            for side, least in card.thresholds.items()
+        )
     return PreparedModel(stored.predictor(features), card.valid_from, info, [])
 
 
@@ -167,7 +184,28 @@ def _stored(settings: Settings, bars: RunBars, version: str) -> PreparedModel:
     return model
 
 
-def _store(settings: Settings, bars: RunBars, result: WalkForward, now: dt.datetime) -> str:
+def store_model(
+    settings: Settings,
+    bars: RunBars,
+    result: WalkForward,
+    now: dt.datetime,
+    hit_rate: HitRateReference | None = None,
+) -> str:
+    """Store the model of a single training, and return its version.
+
+    Parameters
+    ----------
+    settings : Settings
+        What it was trained by.
+    bars : RunBars
+        What it was trained on.
+    result : WalkForward
+        Of one window.
+    now : datetime.datetime
+        Time of storing, aware.
+    hit_rate : HitRateReference, optional
+        Trades of its backtest on the bars it has not learned.
+    """
     registry = ModelRegistry(settings.ml.registry)
     card = training_card(
         result,
@@ -179,6 +217,7 @@ def _store(settings: Settings, bars: RunBars, result: WalkForward, now: dt.datet
         sha256=bars.info["sha256"],
         trials=len(registry.trials()) + 1,
         created_at=now,
+        hit_rate=hit_rate,
     )
     return registry.save(result.models[-1], card)
 

@@ -44,9 +44,21 @@ class BacktestOutcome(NamedTuple):
             f"deflated {_figure(metrics['deflated_sharpe'])}",
             f"verdict    {result.verdict.label}: {result.verdict.reason}",
             *([f"caution    {result.verdict.caution}"] if result.verdict.caution else []),
+            *self._arms(),
             *(f"note       {warning}" for warning in result.warnings),
             f"report     {self.out_dir / 'report.html'}   fingerprint {result.fingerprint[:16]}",
         ]
+
+    def _arms(self) -> list[str]:
+        arms = self.result.arms
+        if arms is None:
+            return []
+        earned = [
+            f"arm        {arm.name}: {arm.trades:,} trades, gross {arm.gross_pnl:,.0f}, "
+            f"net {arm.net_pnl:,.0f}"
+            for arm in arms.arms
+        ]
+        return [*earned, *(f"arms       {comparison.words}" for comparison in arms.comparisons)]
 
 
 def _number(value: object) -> float:

@@ -13,10 +13,11 @@ from feeds.errors import SettingsError
 from feeds.settings_error import settings_error
 from feeds.suggest import did_you_mean
 from strategies.base import IntradayStrategy, PluginSettings
+from strategies.settings_section import StrategySettings
 
-__all__ = ["ENTRY_POINT_GROUP", "SHIPPED", "load_strategy", "plugin_settings"]
+__all__ = ["ENTRY_POINT_GROUP", "SHIPPED", "load_strategy", "models_of", "plugin_of", "plugin_settings"]
 
-SHIPPED = ("ml", "ema_cross", "opening_range", "column_signal", "random_entry")
+SHIPPED = ("ml", "ema_cross", "opening_range", "column_signal", "random_entry", "ab")
 ENTRY_POINT_GROUP = "muhurat.strategies"
 
 
@@ -61,10 +62,23 @@ def _load_entry_point(point: EntryPoint) -> Any:  # noqa: ANN401 # checked by th
         ) from error
 
 
+def plugin_of(section: StrategySettings) -> PluginSettings:
+    """Return the plugin's own settings; see :func:`plugin_settings`."""
+    return plugin_settings(section.name, load_strategy(section.name), section.parameters)
+
+
+def models_of(section: StrategySettings) -> dict[str, str | None]:
+    """Return the models that a strategy asks; see :meth:`strategies.base.IntradayStrategy.models`."""
+    return load_strategy(section.name).models(plugin_of(section))
+
+
 def plugin_settings(
-    name: str, strategy: type[IntradayStrategy], parameters: dict[str, Any]
+    name: str,
+    strategy: type[IntradayStrategy],
+    parameters: dict[str, Any],
+    prefix: str = "strategy.parameters",
 ) -> PluginSettings:
-    """Check a plugin's own settings.
+    """Check a plugin's own settings, which stand under ``prefix``.
 
     Raises
     ------
@@ -74,6 +88,4 @@ def plugin_settings(
     try:
         return strategy.Settings.model_validate(parameters)
     except ValidationError as error:
-        raise settings_error(
-            error, strategy.Settings, where=f"strategy {name}", prefix="strategy.parameters"
-        ) from None
+        raise settings_error(error, strategy.Settings, where=f"strategy {name}", prefix=prefix) from None

@@ -13,11 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from analyzers.challengers import (
+    CHALLENGERS_DAYS_FILE,
+    CHALLENGERS_FILE,
+    write_challenger_days,
+    write_challengers,
+)
 from analyzers.day_chart import write_day_chart
 from analyzers.parity.as_json import write_parity_json
 from analyzers.parity.compare import compare_days
 from analyzers.parity.files import read_day
-from analyzers.status.now import DriftNow
+from analyzers.status.now import DriftNow, HitRateNow
 from feeds.calendar import TradingCalendar
 from feeds.candle_check import CandleCheck
 from feeds.errors import MuhuratError
@@ -25,11 +31,15 @@ from feeds.log import Log
 from feeds.market_events import MinuteHistory
 from feeds.terms import DatedTerms
 from strategies.candle_comparison import compare_candles
+from strategies.challengers import Challenger, judge_challengers
 from strategies.day_backup import back_up_day
 from strategies.day_summary import DaySummary, summarise_day
 from strategies.days_file import DAYS_FILE, DayRow, read_days, write_day_row
+from strategies.drift_standing import DriftStanding, write_standing
 from strategies.recorded_drift import recorded_drift
-from strategies.replay import replay_day
+from strategies.recorded_hit_rate import recorded_hit_rate
+from strategies.recorded_model import recorded_model
+from strategies.replay import recorded_settings, replay_day
 from strategies.settings import Settings
 
 __all__ = ["ParityOutcome", "PostMarket", "run_post_market"]
@@ -53,6 +63,8 @@ class PostMarket:
         The two results, or why it does not pass, or was not run.
     drift : DriftNow
         As of this day, for the status page.
+    hit_rate : HitRateNow
+        Of the last trades up to this day, likewise.
     backups : tuple of pathlib.Path
         Copies of the day's databases.
     chart, report : pathlib.Path or None
@@ -67,6 +79,7 @@ class PostMarket:
     parity: ParityOutcome
     parity_words: str
     drift: DriftNow
+    hit_rate: HitRateNow
     backups: tuple[Path, ...]
     chart: Path | None
     report: Path | None
@@ -113,6 +126,8 @@ def run_post_market(
     candles = None if history is None else work.part("candles", lambda: work.candles(calendar, history))
     parity = work.part("parity", work.parity)
     drift = work.part("drift", work.drift)
+    hit_rate = work.part("hit rate", work.hit_rate)
+    work.part("challengers", work.challengers)
     backups = work.part("backup", work.back_up) or ()
     summary = work.part("summary", lambda: summarise_day(folder, day, mode))
     has_report = summary is not None and summary.has_report
@@ -126,6 +141,7 @@ def run_post_market(
         parity=parity[0] if parity else "not_run",
         parity_words=parity[1] if parity else work.failed["parity"],
         drift=drift or DriftNow(day=day, level="unknown", words=work.failed.get("drift", "")),
+        hit_rate=hit_rate or HitRateNow(day=day, level="unknown", words=work.failed.get("hit rate", "")),
         backups=backups,
         chart=chart,
         report=report if has_report and report.is_file() else None,
@@ -174,13 +190,33 @@ class _Work:
         return "passed", f"live {result.live_net:+,.0f} rupees, its backtest {result.backtest_net:+,.0f}"
 
     def drift(self) -> DriftNow:
-        earlier = [
-            self._state_folder / row.folder
-            for row in read_days(self._state_folder / DAYS_FILE)
-            if row.day < self._day
-        ]
-        found = recorded_drift(self._folder, earlier)
-        return DriftNow(day=self._day, level=found.level, words=found.words, psi=found.psi)
+        found = recorded_drift(self._folder, self._earlier())
+        model = recorded_model(self._folder)
+        standing = DriftStanding(
+            day=self._day, model=model.version if model else "", level=found.level, words=found.words
+        )
+        write_standing(standing, self._state_folder)
+        ks = {name: one.ks for name, one in found.series.items() if one.ks is not None}
+        return DriftNow(day=self._day, level=found.level, words=found.words, psi=found.psi, ks=ks)
+
+    def hit_rate(self) -> HitRateNow:
+        found = recorded_hit_rate(self._folder, self._earlier(), self._settings.live.hit_rate_trades)
+        return HitRateNow.model_validate({"day": self._day, **found._asdict()})
+
+    def challengers(self) -> None:
+        recorded = read_day(self._folder)
+        settings = recorded_settings(recorded)
+        sections = settings.live.challengers
+        if not sections:
+            return
+        challengers = [Challenger(section, settings, recorded.starting_cash) for section in sections]
+        judged = judge_challengers(challengers, recorded.run.bars)
+        write_challengers(self._folder / CHALLENGERS_FILE, judged)
+        write_challenger_days(self._state_folder / CHALLENGERS_DAYS_FILE, self._day, judged)
+
+    def _earlier(self) -> list[Path]:
+        days = read_days(self._state_folder / DAYS_FILE)
+        return [self._state_folder / row.folder for row in days if row.day < self._day]
 
     def back_up(self) -> tuple[Path, ...]:
         live = self._settings.live
@@ -198,6 +234,7 @@ def _row(summary: DaySummary, outcome: str, folder: str) -> DayRow:
 
 def _tell(done: PostMarket, log: Log) -> None:
     wants_a_look = done.troubles or done.parity == "differs" or done.drift.level in ("warning", "alarm")
+    wants_a_look = wants_a_look or done.hit_rate.level == "low"
     (log.warning if wants_a_look else log.info)(
         "post_market",
         candle_bars=done.candles.bars if done.candles else None,
@@ -206,6 +243,8 @@ def _tell(done: PostMarket, log: Log) -> None:
         parity_words=done.parity_words,
         drift=done.drift.level,
         drift_words=done.drift.words,
+        hit_rate=done.hit_rate.level,
+        hit_rate_words=done.hit_rate.words,
         backup=str(done.backups[0]) if done.backups else None,
         troubles=list(done.troubles),
     )

@@ -21,7 +21,7 @@ from feeds.tables import FACTS, read_table
 from ml.registry import ModelRegistry
 from strategies.day_notes import walk_days
 from strategies.modelling import load_stored
-from strategies.plugins import load_strategy, plugin_settings
+from strategies.plugins import models_of
 from strategies.preflight_context import PreflightContext, go, no_go, warning
 from strategies.square_off import BROKERS_SQUARE_OFF, is_square_off_late
 
@@ -93,12 +93,23 @@ def check_journal(context: PreflightContext) -> CheckNow:
 
 def check_model(context: PreflightContext) -> CheckNow:
     """Load the model, and see whether it is of age for the whole day."""
-    settings, section = context.settings, context.settings.strategy
-    strategy = load_strategy(section.name)
-    plugin_settings(section.name, strategy, section.parameters)
-    if not strategy.needs_model:
+    section, choice = context.settings.strategy, context.request.model or "champion"
+    checks = [
+        _check_one_model(context, version)
+        for version in dict.fromkeys(own or choice for own in models_of(section).values())
+    ]
+    if not checks:
         return go("model", f"strategy {section.name} asks no model")
-    model = load_stored(settings, context.request.model or "champion")
+    for outcome in ("no_go", "warning"):
+        for check in checks:
+            if check.outcome == outcome:
+                return check
+    return go("model", "; ".join(check.words for check in checks))
+
+
+def _check_one_model(context: PreflightContext, asked: str) -> CheckNow:
+    settings = context.settings
+    model = load_stored(settings, asked)
     version, close = str(model.info["version"]), context.plan.session.close
     train = "train a new one (python -m ml train) and promote it"
     if model.judges_from > close:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from pydantic import ValidationError
@@ -22,8 +23,9 @@ from feeds.terms import DatedTerms
 from ml.features import FeatureSet
 from ml.predict import Predictor
 from ml.registry import ModelRegistry
+from strategies.arm_predictors import AnyPredictor, ArmPredictors
 from strategies.assembly import Assembled, assemble_backtest
-from strategies.plugins import load_strategy
+from strategies.plugins import models_of
 from strategies.settings import Settings
 
 __all__ = ["ReplayedDay", "load_reference", "recorded_settings", "replay_day"]
@@ -149,18 +151,30 @@ def _while_recorded(frame: pd.DataFrame, day: RecordedDay) -> pd.DataFrame:
     return frame[(frame.index >= first) & (frame.index <= recorded[-1])]
 
 
-def _predictor(day: RecordedDay, settings: Settings) -> Predictor | None:
-    if not load_strategy(settings.strategy.name).needs_model:
-        return None
+def _predictor(day: RecordedDay, settings: Settings) -> AnyPredictor | None:
+    asked = models_of(settings.strategy)
     model = day.model or {}
+    if not asked:
+        return None
+    if "" in asked:
+        return _stored(day, settings, model)[0]
+    arms: dict[str, Any] = model.get("arms", {})
+    stored = {arm: _stored(day, settings, arms.get(arm, {})) for arm in asked}
+    return ArmPredictors(
+        {arm: predictor for arm, (predictor, _) in stored.items()},
+        max(judges_from for _, judges_from in stored.values()),
+    )
+
+
+def _stored(day: RecordedDay, settings: Settings, model: Mapping[str, Any]) -> tuple[Predictor, dt.datetime]:
     if "version" not in model:
         raise DataError(
             f"{day.folder / 'summary.json'} names no model version, expected model.version and "
             f"model.registry: strategy {settings.strategy.name} cannot be replayed without its model"
         )
     features = FeatureSet(settings.ml.features)
-    registry = ModelRegistry(model.get("registry", settings.ml.registry))
-    return registry.load(str(model["version"]), features).predictor(features)
+    stored = ModelRegistry(model.get("registry", settings.ml.registry)).load(str(model["version"]), features)
+    return stored.predictor(features), stored.card.valid_from
 
 
 def _set_losing_streak(assembled: Assembled, day: RecordedDay) -> None:

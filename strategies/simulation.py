@@ -16,8 +16,9 @@ from brokers.settings import make_charges
 from feeds.calendar import TradingCalendar
 from feeds.errors import DataError
 from feeds.terms import DatedTerms
-from ml.predict import Predictor
+from strategies.arm_predictors import AnyPredictor
 from strategies.assembly import assemble_backtest
+from strategies.plugins import plugin_of
 from strategies.settings import Settings
 
 __all__ = ["Simulated", "Simulation", "prepare_simulation"]
@@ -59,7 +60,7 @@ class Simulation:
         calendar: TradingCalendar,
         frame: pd.DataFrame,
         first: int,
-        predictor: Predictor | None,
+        predictor: AnyPredictor | None,
         minutes: pd.DataFrame | None,
     ) -> None:
         self._settings = settings
@@ -85,7 +86,7 @@ class Simulation:
         assembled.engine.run()
         self._journal, self._gate = assembled.journal, assembled.broker.gate
 
-    def analyse(self, trials: Sequence[float] = ()) -> Simulated:
+    def analyse(self, trials: Sequence[float | None] = ()) -> Simulated:
         """Return what came of the run, judged as the next of ``trials`` (annualised Sharpe ratios)."""
         if self._gate is None:
             raise DataError("the simulation has not run, expected run() before analyse()")
@@ -101,6 +102,7 @@ class Simulation:
             largest_order_today=DatedTerms(settings.market, self._calendar)(today).largest_order,
             trials=trials,
             settings=settings.report,
+            arms=plugin_of(settings.strategy).arm_names,
         )
         return Simulated(journal, frame, analysis, self._gate)
 
@@ -117,7 +119,7 @@ def prepare_simulation(
     calendar: TradingCalendar,
     frame: pd.DataFrame,
     *,
-    predictor: Predictor | None = None,
+    predictor: AnyPredictor | None = None,
     counts_from: dt.datetime | None = None,
     minutes: pd.DataFrame | None = None,
 ) -> Simulation:
@@ -131,7 +133,7 @@ def prepare_simulation(
         Sessions.
     frame : pandas.DataFrame
         A bar frame (see :mod:`feeds.bars`) of ``settings.data.bar_minutes``.
-    predictor : Predictor or None
+    predictor : Predictor, ArmPredictors or None
         For strategies that ask a model.
     counts_from : datetime or None
         START of the first bar that counts, aware; None for all.

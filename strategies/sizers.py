@@ -10,7 +10,7 @@ from typing import Protocol
 from brokers.charges import ChargePlan
 from feeds.terms import ContractTerms
 
-__all__ = ["FixedSizer", "RiskSizer", "Sizer"]
+__all__ = ["FixedSizer", "LotSizer", "RiskSizer", "Sizer"]
 
 
 class Sizer(Protocol):
@@ -50,6 +50,28 @@ class FixedSizer:
     ) -> float:  # the Sizer signature
         """Return the fixed units."""
         return self._fixed_units
+
+
+class LotSizer:
+    """Always the same number of lots, of the day's size.
+
+    Parameters
+    ----------
+    lots : int
+        Lots of every entry.
+    terms : callable
+        ``terms(day)`` gives the contract's lot.
+    """
+
+    def __init__(self, lots: int, terms: Callable[[dt.date], ContractTerms]) -> None:
+        self._lots = lots
+        self._terms = terms
+
+    def units(
+        self, *, day: int, price: float, stop_points: float, cash: float
+    ) -> float:  # the Sizer signature
+        """Return the lots in units of the day's contract."""
+        return self._lots * self._terms(dt.date.fromordinal(day)).lot
 
 
 class RiskSizer:

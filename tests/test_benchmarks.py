@@ -6,7 +6,7 @@ import math
 import pandas as pd
 import pytest
 
-from benchmarks import live
+from benchmarks import live, significance
 from benchmarks.engine import SETTINGS, round_trips, run, synthetic_bars
 from benchmarks.exit_audit import ExitAudit
 from benchmarks.stock import run_stock
@@ -86,3 +86,17 @@ def test_the_live_stack_is_measured_against_an_exchange_in_another_process(tmp_p
     assert run.seen["violations"] == []
     assert len(run.at_wire("entry")) == len(run.at_exchange("entry")) > 0
     assert live.distribution("x", run.at_wire("stop")).startswith("n ")
+
+
+@pytest.mark.parametrize(("supported", "code"), [(0, 0), (2, 0), (3, 1)])
+def test_the_benchmark_of_the_verdict_keeps_to_its_bounds(monkeypatch, capsys, supported, code):
+    def run_seed(arm, seed):
+        label = "edge supported" if seed <= supported else "edge not supported"
+        return significance.Outcome(label, False, 100.0, 1.0 if arm == "none" else 9.0, 5.0)
+
+    monkeypatch.setattr(significance, "run_seed", run_seed)
+    assert significance.main(["--seeds", "40", "--workers", "1", "--arms", "none"]) == code
+    told = capsys.readouterr().out
+    assert "gross a trade +1.00 ± 0.00 bps = 0.20 x costs of 5.00" in told
+    assert f"edge supported   {supported:4d}" in told
+    assert told.endswith("MISSED\n" if code else "kept\n")

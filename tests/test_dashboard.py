@@ -10,7 +10,7 @@ import pytest
 
 from analyzers.status.board import Board
 from analyzers.status.metrics import BoardCollector, HttpCounts
-from analyzers.status.now import DriftNow, ModelNow, write_now
+from analyzers.status.now import DriftNow, HitRateNow, ModelNow, write_now
 from tests.live_example import NOON, WELL, but
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -22,7 +22,7 @@ METRICS = {
     "entries_denied_total": {"rule"}, "trades_total": {"result"}, "orders_unresolved": set(),
     "stream_reconnects_total": set(), "bars_total": {"complete"}, "log_records_total": {"level"},
     "risk_limit_used_ratio": {"rule"}, "model_age_seconds": set(), "drift_psi": {"feature"},
-    "drift_level": {"level"}, "kill_switch": set(), "entries_paused": set(),
+    "drift_level": {"level"}, "hit_rate_ratio": {"kind"}, "kill_switch": set(), "entries_paused": set(),
     "alerts_total": {"channel", "outcome"}, "alerts_queued": {"channel"},
     "next_step_timestamp_seconds": {"step"}, "step_missed_total": set(),
     "controls_total": {"command", "outcome"}, "http_requests_total": {"route", "status"},
@@ -98,6 +98,7 @@ def test_the_metrics_of_the_dashboard_are_those_of_the_page(tmp_path):
             WELL,
             model=ModelNow(version="v0001", trained_until="2026-09-01", age_days=20.0),
             drift=DriftNow(day=NOON.date(), level="ok", words="near"),
+            hit_rate=HitRateNow(day=NOON.date(), level="ok", words="", trades=50, wins=24, low=0.3, high=0.6),
         ),
         tmp_path,
     )

@@ -11,7 +11,7 @@ import pytest
 from analyzers.alerts.day_alerts import DAY_ALERTS
 from analyzers.alerts.rules import AlertRules
 from analyzers.status.health import health_of
-from analyzers.status.now import CheckNow, DriftNow, StepNow
+from analyzers.status.now import CheckNow, DriftNow, HitRateNow, StepNow
 from tests.live_example import ACCOUNT, NOON, WELL, but
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,6 +43,7 @@ TROUBLES = {
     "failed": {"now": but(WELL, plan=[STEP])},
     "missed": {"now": but(WELL, plan=[but(STEP, outcome="missed")])},
     "drift": {"now": but(WELL, drift=DriftNow(day=NOON.date(), level="alarm", words="far"))},
+    "hit rate": {"now": but(WELL, hit_rate=HitRateNow(day=NOON.date(), level="low", words="rare"))},
     "files": {"files_problem": "Permission denied"},
     "alerts": {"channels": [{"name": "email", "failed": 1, "dropped": 0, "last_error": "refused"}]},
 }

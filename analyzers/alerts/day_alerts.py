@@ -99,8 +99,19 @@ def _post_market(told: Fields, _: str) -> Draft | None:
         lines.append(f"Parity: {told.get('parity_words', 'the backtest of the day differs')}")
     if told.get("drift") in ("warning", "alarm"):
         lines.append(f"Drift ({told['drift']}): {told.get('drift_words', '')}")
+    if told.get("hit_rate") == "low":
+        lines.append(f"Hit rate: {told.get('hit_rate_words', '')}")
     lines += [str(trouble) for trouble in told.get("troubles") or ()]
     return Draft("warning", "look at the day's checks", lines, "post_market") if lines else None
+
+
+def _retrained(told: Fields, _: str) -> Draft:
+    if told["outcome"] != "stored":
+        return Draft("warning", f"a training {told['outcome']}", [str(told.get("reason", ""))], "retrained")
+    trades = told.get("trades")
+    lines = [f"{told['wins']} of {trades} trades on bars it has not learned won."] if trades else []
+    lines.append("It is not in use: python -m ml promote tests it against the champion.")
+    return Draft("info", f"a new model {told.get('version', '')} is trained", lines, "retrained")
 
 
 def _summary(told: Fields, _: str) -> Draft:
@@ -153,6 +164,7 @@ DAY_ALERTS: dict[str, Callable[[Fields, str], Draft | None]] = {
         ["Steps follow the time that has really passed; set the clock right."], "clock_stepped",
     ),
     "control": _control,
+    "retrained": _retrained,
     "companion_died": lambda told, _: Draft(
         "warning", "status page and alerts were down for a moment",
         [f"Their process ended with {told.get('code')} and was started anew; trading went on."],

@@ -14,8 +14,11 @@ from markupsafe import Markup
 from analyzers.equity import daily_values
 from analyzers.figures import FIGURES, count, percent, rupees, short_rupees, text_of
 from analyzers.report import charts, groups
+from analyzers.report.importance import heat_tables
+from analyzers.report.luck import luck_checks
 from analyzers.report.prices import pack_prices
 from analyzers.result import RunResult
+from analyzers.window_money import with_money
 
 __all__ = ["render_report", "write_report"]
 
@@ -52,6 +55,8 @@ def render_report(result: RunResult, *, embedded_bars: int = 150_000) -> str:
         script=_own_file("page.js"),
         tone={"edge supported": "good", "edge not supported": "bad"}.get(result.verdict.label, "open"),
         intervals=_intervals(result),
+        luck=luck_checks(result),
+        arm_intervals=_arm_intervals(result),
         tiles=_tiles(result),
         figures=_figures(result),
         waterfalls=_waterfalls(result),
@@ -66,8 +71,9 @@ def render_report(result: RunResult, *, embedded_bars: int = 150_000) -> str:
         months=groups.by_month(result.trades),
         month_names=("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
         rules=groups.rule_counts(result.risk_rules, result.events),
-        windows=[_window(window) for window in result.windows],
+        windows=[_window(window) for window in with_money(result.windows, result.trades)],
         pooled=_window(groups.pooled_windows(result.windows)) if result.windows else None,
+        heats=heat_tables(result.windows),
         settings=_flat(result.settings),
         data=_flat(result.data),
         model=_flat(result.model or {}),
@@ -91,10 +97,21 @@ def _intervals(result: RunResult) -> Markup:
     )
 
 
+def _arm_intervals(result: RunResult) -> Markup:
+    rows = [
+        (arm.name, arm.net_low or 0.0, arm.net_per_trade, arm.net_high or 0.0)
+        for arm in (result.arms.arms if result.arms else ())
+        if arm.net_per_trade is not None
+    ]
+    return charts.interval_chart(rows) if rows else Markup("")
+
+
 # Label, value, what it stands against, and a tone: what a trader asks first.
 def _tiles(result: RunResult) -> list[tuple[str, str, str, str]]:
     texts = {
-        figure.key: text_of(figure, result.metrics[figure.key]) for _, group in FIGURES for figure in group
+        figure.key: text_of(figure, result.metrics.get(figure.key))
+        for _, group in FIGURES
+        for figure in group
     }
     today = result.metrics_today["net_pnl"]
 
@@ -136,8 +153,8 @@ def _figures(result: RunResult) -> list[tuple[str, list[tuple[str, str, str, str
                 (
                     figure.label,
                     figure.note,
-                    text_of(figure, result.metrics[figure.key]),
-                    text_of(figure, result.metrics_today[figure.key]),
+                    text_of(figure, result.metrics.get(figure.key)),
+                    text_of(figure, result.metrics_today.get(figure.key)),
                 )
                 for figure in group
             ],

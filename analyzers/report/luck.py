@@ -46,8 +46,13 @@ def luck_checks(result: RunResult) -> list[LuckCheck]:
         checks.append(
             LuckCheck(
                 "Do entries at random, at the same hours, do worse before costs?",
-                f"{percent(random_entry)} of random portfolios did as well",
+                f"{_share(random_entry)} of random portfolios did as well",
                 random_entry <= 1.0 - level,
             )
         )
     return checks
+
+
+def _share(probability: float) -> str:
+    """Return a share that is never nothing as one: a test with so many draws cannot tell less."""
+    return "under 0.1 %" if probability < 0.001 else percent(probability)

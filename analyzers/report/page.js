@@ -171,19 +171,22 @@
       day.value = facts.dates[middleSession()];
       list(inside);
     };
+    const explained = facts.why.some(Boolean);
+    document.querySelector("#trades .why").hidden = !explained;
     const list = (inside) => {
       const body = document.querySelector("#trades tbody");
       const rows = inside.slice(0, 60).map((t) => {
         const row = document.createElement("tr"), e = facts.entry[t], x = facts.exit[t];
-        const cells = [`${facts.dates[bars.session[e]]} ${clock(bars.minute[e])}`, clock(bars.minute[x]), facts.size[t] > 0 ? "long" : "short", Math.abs(facts.size[t]).toLocaleString("en-US"), points(facts.entryPrice[t]), points(facts.exitPrice[t]), facts.reason[t].replaceAll("_", " "), facts.probability[t] ?? "–", rupees(facts.gross[t]), rupees(facts.net[t])];
+        const cells = [`${facts.dates[bars.session[e]]} ${clock(bars.minute[e])}`, clock(bars.minute[x]), facts.size[t] > 0 ? "long" : "short", Math.abs(facts.size[t]).toLocaleString("en-US"), points(facts.entryPrice[t]), points(facts.exitPrice[t]), facts.reason[t].replaceAll("_", " "), facts.probability[t] ?? "–", rupees(facts.gross[t]), rupees(facts.net[t]), ...(explained ? [facts.why[t]] : [])];
         row.append(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
-        row.lastChild.className = facts.net[t] > 0 ? "gain" : "loss";
+        row.cells[9].className = facts.net[t] > 0 ? "gain" : "loss";
+        if (explained) row.lastChild.className = "why";
         row.addEventListener("click", () => { chosen = t; view(e - 30, x + 30); });
         return row;
       });
       if (inside.length > rows.length) {
         const more = document.createElement("tr");
-        more.append(Object.assign(document.createElement("td"), { colSpan: 10, textContent: `and ${inside.length - rows.length} more in view; zoom in to list them` }));
+        more.append(Object.assign(document.createElement("td"), { colSpan: explained ? 11 : 10, textContent: `and ${inside.length - rows.length} more in view; zoom in to list them` }));
         rows.push(more);
       }
       body.replaceChildren(...rows);

@@ -80,6 +80,7 @@ def pack_prices(bars: pd.DataFrame, trades: pd.DataFrame, most_bars: int) -> Pac
         "net": inside["net_pnl"].round(2).tolist(),
         "gross": inside["gross_pnl"].round(2).tolist(),
         "reason": inside["exit_reason"].tolist(),
+        "why": inside["why"].tolist(),
         "probability": [None if np.isnan(p) else round(p, 3) for p in inside["probability"].tolist()],
     }
     return PackedPrices(

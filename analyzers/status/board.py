@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from analyzers.log_tail import LogTail
+from analyzers.status.challenger_files import ChallengerFiles
 from analyzers.status.controls import Outcome
 from analyzers.status.counts import LogCounts
 from analyzers.status.day_files import (
@@ -30,6 +31,7 @@ from analyzers.status.health import SILENT_SECONDS, Health, health_of, kind_of_o
 from analyzers.status.now import Now
 from analyzers.status.shown import shown_text
 from feeds.clock import Clock, WallClock
+from feeds.errors import DataError
 from feeds.secrets import mask_patterns
 
 __all__ = ["Board", "View", "no_alerts"]
@@ -141,6 +143,8 @@ class Board:
         self._monotonic = monotonic
         self._now_file = NowFile(state_folder)
         self._days_file = DaysFile(state_folder, self._mask)
+        self._challenger_files = ChallengerFiles(state_folder)
+        self._challengers: list[dict[str, Any]] = []
         self._watch = LogTail(state_folder / WATCH_LOG)
         self._unread_of_watch = 0
         self._watch_events: deque[dict[str, str]] = deque(maxlen=EVENTS_SHOWN)
@@ -241,9 +245,12 @@ class Board:
                 self._read_watch_log()
                 self._read_day()
                 days = self._days_file.read()
+                if self._day is not None:
+                    found = self._challenger_files.read(self._day.folder, days)
+                    self._challengers = _masked(found, self._mask)
             except OSError as error:
                 problem = f"{error.strerror} at {error.filename}"
-            except UNREADABLE as error:
+            except (DataError, *UNREADABLE) as error:
                 problem = f"{type(error).__name__}: {error}"
             fold = None if self._day is None else self._day.fold
             shown = {} if fold is None else fold.shown()
@@ -319,6 +326,7 @@ class Board:
             "events": merged_events(self._watch_events, events),
             "alerts": {"channels": channels},
             "days": days,
+            "challengers": self._challengers,
             "controls": {"can": not why_not, "why_not": why_not},
             "server_time": self._clock.now().isoformat(timespec="seconds"),
         }

@@ -44,6 +44,7 @@ class DayFold:
         self._ends: dict[str, str] = {}
         self._decisions: dict[str, Mapping[str, str]] = {}
         self._denied: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
         self._roles: dict[str, str] = {}
         self._fills: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._filled_on_paper: dict[Any, float] = {}
@@ -90,6 +91,8 @@ class DayFold:
                 self._take_fill(record)
             case "entry_denied":
                 self._denied[_wall(record.get("signal_time", ""))] = self._mask(str(record.get("reason", "")))
+            case "entry_reasons":
+                self._reasons[_iso(record.get("start"))] = self._mask(str(record.get("why", "")))
             case "paper_order":
                 self._take_paper_order(record)
 
@@ -170,6 +173,7 @@ class DayFold:
             "p_hold": number(row.get("p_hold")),
             "p_buy": number(row.get("p_buy")),
             "denied": self._denied.get(self._ends.get(start, ""), "") if side else "",
+            "why": self._reasons.get(start, "") if side else "",
         }
 
 

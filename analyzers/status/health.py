@@ -165,6 +165,8 @@ def _judge_day(now: Now, red: list[str], attention: list[str]) -> None:
             attention.append(f"{name} of {_clock(step.at)} was missed")
     if now.drift is not None and now.drift.level == "alarm":
         attention.append(f"drift: {now.drift.words}")
+    if now.hit_rate is not None and now.hit_rate.level == "low":
+        attention.append(f"hit rate: {now.hit_rate.words}")
 
 
 def _clock(time: dt.datetime) -> str:

@@ -120,6 +120,12 @@ class BoardCollector(Collector):
                 "drift_level", "Verdict of the last drift check.", "level",
                 {name: float(name == level) for name in _DRIFT_LEVELS},
             )  # fmt: skip
+        hit_rate = now.hit_rate
+        if hit_rate is not None and hit_rate.low is not None and hit_rate.high is not None:
+            yield self._gauges(
+                "hit_rate_ratio", "Share of the last trades that won, and the band of the backtest.", "kind",
+                {"live": hit_rate.wins / hit_rate.trades, "low": hit_rate.low, "high": hit_rate.high},
+            )  # fmt: skip
         yield _gauge("kill_switch", "Whether the kill switch is on.", float(bool(now.kill_switch)))
         yield _gauge("entries_paused", "Whether entries are paused.", float(bool(now.paused)))
         yield self._gauges(

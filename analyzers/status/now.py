@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from feeds.errors import DataError
 
 __all__ = [
-    "NOW_FILE", "AccountNow", "BrokerNow", "CheckNow", "DriftNow", "FeedNow", "ModelNow", "Now", "OrderNow",
-    "Phase", "RuleNow", "State", "StepNow", "TradeNow", "read_now", "write_now",
+    "NOW_FILE", "AccountNow", "BrokerNow", "CheckNow", "DriftNow", "FeedNow", "HitRateNow", "ModelNow", "Now",
+    "OrderNow", "Phase", "RuleNow", "State", "StepNow", "TradeNow", "read_now", "write_now",
 ]  # fmt: skip
 
 NOW_FILE = "now.json"
@@ -144,12 +144,25 @@ class ModelNow(_Part):
 
 
 class DriftNow(_Part):
-    """The last drift check: the level, and the population stability index by feature."""
+    """The last drift check: the level, and by feature the stability index and the distance."""
 
     day: dt.date
     level: Literal["ok", "warning", "alarm", "unknown"]
     words: str
     psi: dict[str, float] = Field(default_factory=dict)
+    ks: dict[str, float] = Field(default_factory=dict)
+
+
+class HitRateNow(_Part):
+    """The last check of the live hit rate against the band of the backtest; rates 0 to 1."""
+
+    day: dt.date
+    level: Literal["ok", "low", "high", "unknown"]
+    words: str
+    trades: int = 0
+    wins: int = 0
+    low: float | None = None
+    high: float | None = None
 
 
 class Now(_Part):
@@ -201,6 +214,7 @@ class Now(_Part):
     broker: BrokerNow | None = None
     model: ModelNow | None = None
     drift: DriftNow | None = None
+    hit_rate: HitRateNow | None = None
 
 
 def write_now(now: Now, folder: Path) -> None:

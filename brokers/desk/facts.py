@@ -57,7 +57,8 @@ class EntryDecided(NamedTuple):
     """A strategy's entry that the risk gate let pass.
 
     ``size`` in signed units as allowed; ``price`` of the decision, index points; ``signal_time`` is the close
-    of the bar it was decided on, naive exchange wall clock; ``probability`` NaN without a model.
+    of the bar it was decided on, naive exchange wall clock; ``probability`` NaN without a model; ``arm`` is
+    empty where no arms share the account.
     """
 
     trip: int
@@ -69,6 +70,7 @@ class EntryDecided(NamedTuple):
     probability: float
     rule: str = ""
     reason: str = ""
+    arm: str = ""
 
 
 class EntryDenied(NamedTuple):

@@ -56,13 +56,15 @@ class Ledger:
         Rupees: what the day began with, plus realised profit, less charges.
     position : backtrader.position.Position
         Units and average price.
+    journal : Journal
+        The one given.
     """
 
     def __init__(self, journal: Journal, gate: RiskGate, instrument: str) -> None:
         self.state = DeskState()
         self.cash = 0.0
         self.position = Position()
-        self._journal = journal
+        self.journal = journal
         self._gate = gate
         self._instrument = instrument
         self._last_fill = dt.datetime.min  # noqa: DTZ901 # the exchange's wall clock is kept naive
@@ -79,10 +81,12 @@ class Ledger:
                 self._gate.state.cash = self._gate.state.day_start_equity = fact.cash
                 self._gate.start_day(fact.day)
             case EntryDecided():
-                self._journal.contexts.append(TradeContext(fact.trip, fact.signal_time, fact.probability))
+                self.journal.contexts.append(
+                    TradeContext(fact.trip, fact.signal_time, fact.probability, fact.arm)
+                )
                 self._gate.on_entry(fact.signal_time)
             case EntryDenied():
-                self._journal.events.append(_denial(time, fact))
+                self.journal.events.append(_denial(time, fact))
             case Filled():
                 self._book(fact)
                 self._note(time, self.state.orders[fact.tag], "partial")
@@ -110,7 +114,7 @@ class Ledger:
         _, _, _, closed = self.position.update(fill.size, fill.price)
         self.cash += (-closed * (fill.price - before) if closed else 0.0) - fill.charges
         self._last_fill = max(self._last_fill, time)
-        self._journal.fills.append(
+        self.journal.fills.append(
             Fill(
                 order.number, intent.trip, self._instrument, time, _NOT_ON_A_BAR, intent.role,
                 float(fill.size), fill.price, intent.reference, fill.charges,
@@ -132,7 +136,7 @@ class Ledger:
             return
         sign = 1 if intent.size > 0 else -1
         decided = self.state.trips[intent.trip].decided if intent.role == "entry" else None
-        self._journal.events.append(
+        self.journal.events.append(
             OrderEvent(
                 time, order.number, intent.trip, intent.role, intent.kind, name, float(intent.size),
                 intent.price or intent.reference, float(sign * order.booked), _average(order),

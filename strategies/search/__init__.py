@@ -1,1 +1,3 @@
-"""Searching for settings without fooling oneself: purged, net of costs, counted, and held to unseen bars."""
+"""Search over model, features, label and trading parameters; started by ``python -m ml search``."""
+
+__all__: list[str] = []

@@ -1,133 +1,163 @@
-"""What a trial is worth: the net Sharpe ratio of trades that no model of it had seen."""
+"""How settings are judged: the walk-forward models of the part that may be seen, through the real engine."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import datetime as dt
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from analyzers.equity import daily_returns
-from analyzers.metrics import Metrics
+from analyzers.analysis import Analysis
+from analyzers.equity import daily_returns, daily_values
+from feeds.errors import DataError, MuhuratError
 from feeds.settings import make_calendar
-from ml.factory import train
-from ml.registry import ModelRegistry
+from ml.parallel import one_at_a_time
+from strategies.arm_models import prepare_models
 from strategies.loading import RunBars
 from strategies.modelling import trial_id
-from strategies.plugins import models_of
-from strategies.search.space import chosen_settings, suggest
+from strategies.search.space import SearchSpace, Values
 from strategies.settings import Settings
 from strategies.simulation import prepare_simulation
 
-__all__ = ["Judged", "SearchPart", "judge", "objective", "split_holdout"]
-
-PLANNED, RETURNS, FIGURES = "planned", "returns", "figures"
-"""User attributes of a trial: that it was asked for, its daily returns, and what it earned."""
-
-_FIGURES = ("net_pnl", "gross_pnl", "trades", "sharpe", "max_drawdown", "win_rate")
+__all__ = ["BarParts", "Judged", "cut_bars", "judge_values", "objective_of", "trade_bars"]
 
 
-class SearchPart(NamedTuple):
-    """The bars that trials see, and where the others begin.
+class BarParts(NamedTuple):
+    """The bars of a search.
 
     Attributes
     ----------
-    bars : RunBars
-        All bars; ``info`` identifies them.
-    end : int
-        Position of the first bar of the holdout.
+    seen : RunBars
+        What trials learn from and are judged on.
+    whole : RunBars
+        The same with the newest sessions.
+    holdout_from : datetime.datetime
+        START of the first bar that no trial sees, aware.
     """
 
-    bars: RunBars
-    end: int
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """The bars that trials may see."""
-        return self.bars.frame.iloc[: self.end]
+    seen: RunBars
+    whole: RunBars
+    holdout_from: dt.datetime
 
 
 class Judged(NamedTuple):
-    """A trial's run over the sessions that its models had not seen.
+    """What came of one trial, on bars that its models had not seen.
 
     Attributes
     ----------
-    value : float
-        What is maximised.
-    returns : numpy.ndarray, shape (sessions,)
-        Daily returns, oldest first.
-    metrics : dict
-        Of the run.
+    sharpe : float or None
+        Annualised, of daily returns after all costs; None where the account stood still.
+    trades : int
+        Round trips.
+    net_pnl : float
+        Rupees.
+    fingerprint : str
+        Of the trades.
+    returns : list of float
+        One for each session, oldest first, as fractions.
+    error : str
+        Why it could not be judged; empty otherwise.
     """
 
-    value: float
-    returns: np.ndarray
-    metrics: Metrics
+    sharpe: float | None = None
+    trades: int = 0
+    net_pnl: float = 0.0
+    fingerprint: str = ""
+    returns: list[float] = []  # noqa: RUF012 # never changed
+    error: str = ""
 
 
-def split_holdout(bars: RunBars, fraction: float) -> SearchPart:
-    """Set the newest ``fraction`` of the sessions aside."""
-    days = pd.DatetimeIndex(bars.frame.index).tz_localize(None).normalize()
-    firsts = np.flatnonzero(np.append(True, days[1:] != days[:-1]))
-    kept = max(1, round(len(firsts) * (1.0 - fraction)))
-    return SearchPart(bars, int(firsts[kept]) if kept < len(firsts) else len(bars.frame))
+def cut_bars(bars: RunBars, holdout_fraction: float) -> BarParts:
+    """Keep the newest sessions back.
 
-
-def judge(settings: Settings, frame: pd.DataFrame, minutes: pd.DataFrame | None, *, begin: int = 0) -> Judged:
-    """Run settings over the bars from ``begin`` on that their models have not seen, window by window.
-
-    Parameters
-    ----------
-    settings : Settings
-        Of the trial.
-    frame : pandas.DataFrame
-        A bar frame.
-    minutes : pandas.DataFrame or None
-        The 1-minute bars it was made of.
-    begin : int
-        Position of the first bar that may count.
+    Raises
+    ------
+    DataError
+        There are too few sessions for two parts.
     """
+    days = pd.DatetimeIndex(bars.frame.index).normalize()
+    sessions = days.unique()
+    kept = int(np.ceil(len(sessions) * holdout_fraction))
+    if kept >= len(sessions):
+        raise DataError(
+            f"found {len(sessions)} sessions, expected more than the {kept} that ml.search.holdout_fraction "
+            f"{holdout_fraction:g} keeps back; give more bars"
+        )
+    boundary = sessions[-kept]
+    frame = bars.frame[days < boundary]
+    minutes = None if bars.minutes is None else bars.minutes[bars.minutes.index < boundary]
+    info = bars.info | {
+        "first": frame.index[0].isoformat(),
+        "last": frame.index[-1].isoformat(),
+        "bars": len(frame),
+        "sessions": len(sessions) - kept,
+    }
+    return BarParts(bars._replace(frame=frame, minutes=minutes, info=info), bars, boundary.to_pydatetime())
+
+
+def judge_values(space: SearchSpace, values: Values, bars: RunBars) -> tuple[str, Judged]:
+    """Judge a point of a space on bars; what the point itself makes impossible is said, not raised.
+
+    Each walk-forward window trades the sessions after its training, purged and with the embargo of
+    ``ml.split``. A strategy without a model trades all of them.
+
+    Returns
+    -------
+    tuple of str and Judged
+        What identifies the trial among all trials, and what came of it.
+    """
+    identity = ""
+    try:
+        settings = space.settings_at(values)
+        identity = trial_id(settings, bars, "walkforward")
+        return identity, _judged(settings, trade_bars(settings, bars))
+    except MuhuratError as error:
+        return identity, Judged(error=str(error))
+
+
+def _judged(settings: Settings, analysis: Analysis) -> Judged:
+    returns = daily_returns(analysis.equity, settings.broker.starting_cash).returns
+    sharpe = analysis.metrics["sharpe"]
+    return Judged(
+        None if sharpe is None else float(sharpe),
+        len(analysis.trades),
+        float(analysis.metrics["net_pnl"] or 0.0),
+        analysis.fingerprint,
+        # A ruined account earns nothing any more
+        [*returns.tolist(), *[0.0] * (len(daily_values(analysis.equity)) - len(returns))],
+    )
+
+
+def trade_bars(
+    settings: Settings,
+    bars: RunBars,
+    *,
+    counts_from: dt.datetime | None = None,
+    trials: list[float | None] | None = None,
+) -> Analysis:
+    """Train window by window, trade the bars after ``counts_from``, and return what came of it."""
     calendar = make_calendar(settings.market)
-    predictor, counts_from = None, frame.index[begin]
-    if models_of(settings.strategy):
-        trained = train(frame, settings.ml, "walkforward")
-        predictor = trained.predictor
-        counts_from = max(counts_from, pd.Timestamp(trained.windows[0].test_first))
+    with one_at_a_time():
+        model = prepare_models(settings, bars, "walkforward", now=bars.frame.index[-1].to_pydatetime())
+    begins = [time for time in (counts_from, model.judges_from if model else None) if time is not None]
     simulation = prepare_simulation(
-        settings, calendar, frame, predictor=predictor, counts_from=counts_from.to_pydatetime(), minutes=minutes
+        settings,
+        calendar,
+        bars.frame,
+        predictor=model.predictor if model else None,
+        counts_from=max(begins, default=None),
+        minutes=bars.minutes,
     )
     simulation.run()
-    analysis = simulation.analyse().analysis
-    returns = daily_returns(analysis.equity, settings.broker.starting_cash).returns.to_numpy(np.float64)
-    return Judged(_value(analysis.metrics, settings.ml.search.minimum_trades), returns, analysis.metrics)
+    return simulation.analyse(trials or []).analysis
 
 
-def objective(trial: Any, settings: Settings, part: SearchPart) -> float:  # noqa: ANN401 # optuna, imported late
-    """Judge one trial, keep its returns and figures with it, and count it in the registry."""
-    import optuna
+def objective_of(judged: Judged, minimum_trades: int) -> float:
+    """Return what a search maximises.
 
-    if not trial.user_attrs.get(PLANNED):
-        raise optuna.TrialPruned  # made by a process that found no planned one left
-    values = suggest(trial, settings)
-    chosen = chosen_settings(settings, values)
-    judged = judge(chosen, part.frame, part.bars.minutes)
-    trial.set_user_attr(RETURNS, [float(one) for one in judged.returns])
-    trial.set_user_attr(FIGURES, {name: judged.metrics[name] for name in _FIGURES})
-    ModelRegistry(settings.ml.registry).record_trial(
-        {
-            "id": trial_id(chosen, part.bars, f"search to {part.frame.index[-1].isoformat()}"),
-            "data": part.bars.info["sha256"],
-            "strategy": chosen.strategy.name,
-            "sharpe": judged.metrics["sharpe"],
-            "what": "search",
-        }
-    )
-    return judged.value
-
-
-def _value(metrics: Metrics, minimum_trades: int) -> float:
-    """Return the annualised net Sharpe ratio, a good one in proportion to the trades it rests on."""
-    sharpe, trades = metrics["sharpe"], metrics["trades"]
-    if not isinstance(sharpe, float) or not isinstance(trades, int):
-        return 0.0
-    return sharpe * min(1.0, trades / minimum_trades) if sharpe > 0.0 else sharpe
+    The annualised net Sharpe ratio; 0 without trades. Where it is above 0 and there are fewer trades than
+    ``minimum_trades``, it counts in proportion to their number.
+    """
+    sharpe = judged.sharpe or 0.0
+    return sharpe * min(1.0, judged.trades / minimum_trades) if sharpe > 0 else sharpe

@@ -1,114 +1,171 @@
-"""A search from the bars to its folder."""
+"""A whole search: bars, trials until there are enough, the holdout, the page."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import yaml
+import joblib
 
-from analyzers.search_page import SearchPage, write_search_page
-from analyzers.writer import check_output_folder
 from feeds.errors import DataError
 from feeds.settings import make_calendar
+from ml.registry import ModelRegistry
+from strategies.checks import check_before_loading
 from strategies.loading import load_run_bars
-from strategies.search.objective import split_holdout
-from strategies.search.outcome import SearchOutcome, conclude
-from strategies.search.space import dotted_values
-from strategies.search.study import STUDY_FILE, OnTrial, StudyPlace, masked, run_study, sqlite_url, study_name
+from strategies.modelling import trial_id
+from strategies.progress import ProgressReporter
+from strategies.search.holdout import look_at_holdout
+from strategies.search.objective import BarParts, Judged, cut_bars, judge_values, objective_of
+from strategies.search.outcome import SearchOutcome, best_of, make_outcome
+from strategies.search.space import SearchSpace
+from strategies.search.storage import open_study, storage_address, storage_faults_told
+from strategies.search.study import Proposal, SearchStudy
 from strategies.settings import Settings
 
-__all__ = ["SearchRequest", "run_search"]
+__all__ = ["SEARCH_FOLDER", "SearchRequest", "run_search"]
+
+SEARCH_FOLDER = Path("runs") / "search"
+"""Studies on SQLite, and the folder of each study's results."""
 
 
-class SearchRequest(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class SearchRequest:
     """What to search.
 
     Attributes
     ----------
     settings : Settings
-        ``ml.search`` says what is tried.
-    trials : int
-        Of the whole study.
+        What is not varied, and ``ml.search``.
+    trials : int or None
+        Of the study, all its runs together; None for ``ml.search.trials``.
+    study : str or None
+        Its name; None for one made of bars, space and settings.
+    storage : str or None
+        SQLAlchemy address; None for that of the secrets, of the settings, or SQLite.
     workers : int
-        Processes of this machine.
+        Trials judged at once, 0 for one per core; the result is the same.
     out_dir : pathlib.Path or None
-        Of the results; ``runs/search/<study>`` without it.
-    study, storage : str or None
-        Name and address of the study; made from data and settings, and a file in the folder, without them.
+        None for ``runs/search/STUDY``.
     """
 
     settings: Settings
-    trials: int
-    workers: int
-    out_dir: Path | None = None
+    trials: int | None = None
     study: str | None = None
     storage: str | None = None
+    workers: int = 0
+    out_dir: Path | None = None
 
 
-def run_search(
-    request: SearchRequest, backend: AbstractContextManager[Any] | None = None, on_trial: OnTrial | None = None
-) -> tuple[SearchOutcome, Path]:
-    """Do what is left of a search, judge its best settings, and write ``search.html`` and ``best.yaml``.
-
-    Parameters
-    ----------
-    request : SearchRequest
-        What to search.
-    backend : context manager, optional
-        Configures joblib while the trials run; local processes without it.
-    on_trial : callable, optional
-        Told (trials done, trials in all).
+def run_search(request: SearchRequest, progress: ProgressReporter) -> SearchOutcome | None:
+    """Search, look at the holdout with the best settings, and write the page.
 
     Returns
     -------
-    SearchOutcome
-        What came of it.
-    pathlib.Path
-        The folder.
+    SearchOutcome or None
+        None where other processes still judge trials of the study: the last of them writes the page.
 
     Raises
     ------
-    DataError
-        The bars are too short for a window of training and testing beside the holdout.
-    SettingsError
-        The study cannot be opened, or a dimension names no setting.
+    MuhuratError
+        Anything the user can mend: settings, space, bars, storage, study.
     """
     settings = request.settings
-    bars = load_run_bars(settings, make_calendar(settings.market))
-    part = split_holdout(bars, settings.ml.search.holdout_fraction)
-    if not 0 < part.end < len(bars.frame):
-        raise DataError("too few sessions to set some aside from the search; give more bars")
-    name = request.study or study_name(settings, part)
-    out_dir = request.out_dir or Path("runs") / "search" / name
-    if not out_dir.exists():
-        check_output_folder(out_dir)
-    storage = request.storage or sqlite_url(out_dir / STUDY_FILE)
-    place = StudyPlace(storage, name, settings.ml.search.patience_seconds)
-    with backend or nullcontext():
-        study = run_study(
-            place, settings, part, request.trials, request.workers, on_trial or (lambda _done, _all: None)
+    search = settings.ml.search
+    check_before_loading(settings, "walkforward")
+    space = SearchSpace(settings)
+    progress.stage("load")
+    parts = cut_bars(load_run_bars(settings, make_calendar(settings.market)), search.holdout_fraction)
+    definition = _definition(settings, parts, space)
+    name = request.study or f"search-{definition[:12]}"
+    address = storage_address(request.storage, search.storage, SEARCH_FOLDER / f"{name}.sqlite")
+    total = request.trials or search.trials
+    opened = open_study(name, address)
+    with storage_faults_told(address):
+        study = SearchStudy(opened, space, definition, search.seed)
+        if again := study.take_over():
+            progress.stage(f"{again} trials of a process that ended are made again")
+        _judge_all(request, study, space, parts, total, progress)
+        _count_all(settings, study, parts)
+        if study.under_way():
+            return None
+        trials = study.finished()
+        best = best_of(trials)
+        if best is None:
+            raise DataError(
+                f"none of {len(trials)} trials could be judged, the first because: {trials[0].judged.error}"
+            )
+        progress.stage("holdout")
+        best_settings = space.settings_at(best.values)
+        holdout, looks = study.holdout(
+            best.identity, lambda: look_at_holdout(best_settings, parts, best.identity)
         )
-    outcome = conclude(study, settings, part)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    best = yaml.safe_dump(dotted_values(outcome.best_values), sort_keys=False, allow_unicode=True)
-    (out_dir / "best.yaml").write_text(best, encoding="utf-8")
-    page = SearchPage(
-        name=name,
-        storage=masked(storage),
-        instrument=settings.market.instrument,
-        strategy=settings.strategy.name,
-        source=bars.info["source"],
-        synthetic=bars.info["synthetic"],
-        searched=(part.frame.index[0].to_pydatetime(), part.frame.index[-1].to_pydatetime()),
-        held_out=(bars.frame.index[part.end].to_pydatetime(), bars.frame.index[-1].to_pydatetime()),
-        trials=[trial._asdict() for trial in outcome.trials],
-        best_yaml=best,
-        holdout=None if outcome.holdout is None else outcome.holdout.metrics,
-        holdout_words=outcome.holdout_words,
-        overfitting=None if outcome.overfitting is None else outcome.overfitting.probability,
-        importance=outcome.importance,
+    out_dir = request.out_dir or SEARCH_FOLDER / name
+    return make_outcome(name, parts, settings, best_settings, trials, holdout, looks, out_dir)
+
+
+def _judge_all(
+    request: SearchRequest,
+    study: SearchStudy,
+    space: SearchSpace,
+    parts: BarParts,
+    total: int,
+    progress: ProgressReporter,
+) -> None:
+    search = request.settings.ml.search
+    # Bars go to the workers by value: shared memory would outlive a search that is killed
+    parallel = joblib.Parallel(n_jobs=request.workers or -1, return_as="generator", max_nbytes=None)
+    while proposals := study.propose(total, search.batch):
+        found = parallel(
+            joblib.delayed(judge_values)(space, proposal.values, parts.seen) for proposal in proposals
+        )
+        for proposal, (identity, judged) in zip(proposals, found, strict=True):
+            # Counted before it is finished: what others see as finished is in the list
+            _count(request.settings, parts, identity, judged)
+            study.finish(proposal, judged, objective_of(judged, search.minimum_trades), identity)
+            done = len(study.finished())
+            progress.stage(_words(proposal, judged, done, total))
+            progress.advance(done, total)
+
+
+def _words(proposal: Proposal, judged: Judged, done: int, total: int) -> str:
+    found = judged.error or f"Sharpe {judged.sharpe or 0.0:+.2f} of {judged.trades} trades"
+    return f"{done} of {total}: trial {proposal.number}, {found}"
+
+
+def _count(settings: Settings, parts: BarParts, identity: str, judged: Judged) -> None:
+    if judged.error:  # nobody has seen a result of it
+        return
+    ModelRegistry(settings.ml.registry).record_trial(
+        {
+            "what": "search",
+            "id": identity,
+            "data": parts.whole.info["sha256"],
+            "strategy": settings.strategy.name,
+            "sharpe": judged.sharpe,
+        }
     )
-    write_search_page(page, out_dir / "search.html")
-    return outcome, out_dir
+
+
+def _count_all(settings: Settings, study: SearchStudy, parts: BarParts) -> None:
+    """Count what other machines have tried as well: the best is chosen among all."""
+    known = {trial.get("id") for trial in ModelRegistry(settings.ml.registry).trials()}
+    for trial in study.finished():
+        if trial.identity not in known:
+            _count(settings, parts, trial.identity, trial.judged)
+
+
+def _definition(settings: Settings, parts: BarParts, space: SearchSpace) -> str:
+    search = settings.ml.search
+    made_of: Sequence[Any] = [
+        trial_id(settings, parts.whole, "walkforward"),
+        space.definition(),
+        search.seed,
+        search.batch,
+        search.holdout_fraction,
+        search.minimum_trades,
+    ]
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()

@@ -1,241 +1,213 @@
-"""A search as a study that outlives its process: planned trials in a database, done by any number of workers."""
+"""The trials of a study: proposed in batches, finished once, taken over from a process that was killed.
+
+What is proposed hangs on the finished trials and on the trial's rank among those that did not fail, never on
+the clock, the number of workers or the number of runs: a study that one process at a time works on comes out
+the same however often it was killed.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import joblib
+from feeds.clock import WallClock
+from feeds.errors import SettingsError
+from strategies.search.objective import Judged
+from strategies.search.space import SearchSpace, Values
 
-from feeds.errors import DataError, SettingsError
-from strategies.search.objective import PLANNED, SearchPart, objective
-from strategies.settings import Settings
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial, Trial
 
-__all__ = ["STUDY_FILE", "StudyPlace", "masked", "run_study", "sqlite_url", "study_name"]
+__all__ = ["FinishedTrial", "Proposal", "SearchStudy"]
 
-STUDY_FILE = "study.sqlite"
-_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg")
-_LOOK_SECONDS = 1.0
-_NEXT_WORKER = 100_003
-
-OnTrial = Callable[[int, int], None]
-"""Told how many trials are done, and how many there are."""
+_OWNER, _RESULT, _DEFINITION, _HOLDOUTS = "owner", "result", "definition", "holdouts"
+_NAMELESS_SECONDS = 60
+_ELSEWHERE_SECONDS = 86_400
 
 
-class StudyPlace:
-    """Where a study is kept.
+class Proposal(NamedTuple):
+    """A trial that this process is to judge.
+
+    Attributes
+    ----------
+    number : int
+        In the study.
+    values : mapping
+        One for each name of the space.
+    """
+
+    number: int
+    values: Values
+
+
+class FinishedTrial(NamedTuple):
+    """A trial that was judged.
+
+    Attributes
+    ----------
+    number : int
+        In the study.
+    values : mapping
+        What was tried.
+    objective : float or None
+        None where it could not be judged; ``judged.error`` says why.
+    judged : Judged
+        What came of it.
+    identity : str
+        Of the trial in the list of all trials.
+    """
+
+    number: int
+    values: Values
+    objective: float | None
+    judged: Judged
+    identity: str
+
+
+class SearchStudy:
+    """A study of a search.
 
     Parameters
     ----------
-    url : str
-        ``sqlite:///path`` or ``postgresql://user:password@host/database``.
-    name : str
-        Of the study.
-    patience_seconds : float
-        A trial whose process gives no sign of life for so long is begun anew.
+    study : optuna.Study
+        Open.
+    space : SearchSpace
+        What is drawn from.
+    definition : str
+        Hash of everything that makes trials comparable.
+    seed : int
+        Of what is drawn.
 
     Raises
     ------
     SettingsError
-        The address is of another kind.
+        The study was begun with another definition.
     """
 
-    def __init__(self, url: str, name: str, patience_seconds: float) -> None:
-        scheme = url.partition(":")[0]
-        if scheme not in _SCHEMES:
+    def __init__(self, study: Study, space: SearchSpace, definition: str, seed: int) -> None:
+        self._study = study
+        self._space = space
+        self._seed = seed
+        self._asked: dict[int, Trial] = {}
+        found = study.user_attrs.get(_DEFINITION)
+        if found is None:
+            study.set_user_attr(_DEFINITION, definition)
+        elif found != definition:
             raise SettingsError(
-                f"--storage {masked(url)}: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
+                f"study {study.study_name} was begun with other bars, settings or space (found {found[:12]}, "
+                f"expected {definition[:12]}); choose another --study, or leave it out"
             )
-        self.url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-        self.name = name
-        self.patience_seconds = patience_seconds
 
-    def open(self, seed: int) -> Any:  # noqa: ANN401 # optuna is imported late
-        """Open the study, made where it is not there yet.
+    def take_over(self) -> int:
+        """Have the trials of processes that are gone made again, and return how many there were."""
+        from optuna.trial import TrialState
 
-        Raises
-        ------
-        SettingsError
-            The database cannot be reached.
-        """
-        import optuna
-        from sqlalchemy.exc import SQLAlchemyError
-
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        beat = max(1, int(self.patience_seconds / 4))
-        with _quiet():
+        taken = 0
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if not _is_abandoned(trial):
+                continue
             try:
-                storage = optuna.storages.RDBStorage(
-                    self.url,
-                    engine_kwargs={"connect_args": {"timeout": 60}} if self._is_sqlite else {},
-                    heartbeat_interval=beat,
-                    grace_period=max(2, int(self.patience_seconds)),
-                    failed_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
-                )
-                return optuna.create_study(
-                    study_name=self.name,
-                    storage=storage,
-                    load_if_exists=True,
-                    direction="maximize",
-                    sampler=_sampler(seed),
-                )
-            except SQLAlchemyError as error:
-                words = str(error.__cause__ or error).splitlines()[0]
-                raise SettingsError(
-                    f"cannot open the study in {masked(self.url)}: {masked(words)}; check --storage"
-                ) from error
+                self._study.tell(trial.number, state=TrialState.FAIL)
+            except (ValueError, RuntimeError):  # another process took it over first
+                continue
+            taken += 1
+            if trial.params:
+                self._study.enqueue_trial(dict(trial.params))
+        return taken
 
-    @property
-    def _is_sqlite(self) -> bool:
-        return self.url.startswith("sqlite")
+    def propose(self, total: int, batch: int) -> list[Proposal]:
+        """Return the trials to judge next, at most ``batch``; none where ``total`` are under way or done."""
+        proposals: list[Proposal] = []
+        while (found := self._ask(total)) is not None:
+            rank, proposal = found
+            proposals.append(proposal)
+            # Batches begin at the same ranks, whoever was killed in between
+            if rank % batch == batch - 1:
+                break
+        return proposals
 
+    def finish(self, proposal: Proposal, judged: Judged, objective: float, identity: str) -> None:
+        """Write what came of a trial; one that could not be judged counts as tried and worst."""
+        from optuna.trial import TrialState
 
-def masked(url: str) -> str:
-    """Return an address without its password."""
-    password = urlsplit(url).password if "://" in url else None
-    return url.replace(f":{password}@", ":***@") if password else url
-
-
-def study_name(settings: Settings, part: SearchPart) -> str:
-    """Return a name that stands for the data and everything that is searched over."""
-    identity = {
-        "bars": [part.bars.info["sha256"], part.bars.info["first"], part.bars.info["last"]],
-        "settings": settings.model_dump(
-            mode="json", include={"market", "data", "ml", "strategy", "broker", "risk"}
-        ),
-    }
-    for name in ("workers", "registry"):
-        identity["settings"]["ml"].pop(name)
-    return f"search-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
-
-
-def run_study(
-    place: StudyPlace,
-    settings: Settings,
-    part: SearchPart,
-    trials: int,
-    workers: int,
-    on_trial: OnTrial = lambda _done, _all: None,
-) -> Any:  # noqa: ANN401 # optuna is imported late
-    """Do the trials that are left of as many, and return the study when all of them are done.
-
-    Several processes, on one machine or on many, may run the same study at the same time: they share its
-    trials. What a killed one left is begun anew once it has been silent for ``patience_seconds``.
-
-    Parameters
-    ----------
-    place : StudyPlace
-        Where the study is kept.
-    settings : Settings
-        What is searched over.
-    part : SearchPart
-        The bars.
-    trials : int
-        Of the whole study.
-    workers : int
-        Processes, or tasks of the joblib back end that is configured.
-    on_trial : callable
-        Told the progress of the whole study.
-    """
-    study = place.open(settings.ml.search.seed)
-    _plan(study, trials)
-    pause = threading.Event()
-    while True:
-        waiting = len(_of_state(study, "WAITING"))
-        count = min(workers, max(waiting, 1))
-        if count == 1:
-            _work(place, settings, part, 0, on_trial)
+        self._asked.pop(proposal.number).set_user_attr(_RESULT, {**judged._asdict(), "identity": identity})
+        if judged.error:
+            self._study.tell(proposal.number, state=TrialState.PRUNED)
         else:
-            jobs = [joblib.delayed(_work)(place, settings, part, worker, None) for worker in range(count)]
-            for _ in joblib.Parallel(n_jobs=count, return_as="generator_unordered")(jobs):
-                on_trial(*_progress(study))
-        _revive_stale(study)
-        on_trial(*_progress(study))
-        if not _of_state(study, "WAITING", "RUNNING"):
-            return study
-        if not _of_state(study, "WAITING"):
-            pause.wait(_LOOK_SECONDS)  # another process is at the last ones
+            self._study.tell(proposal.number, objective)
+
+    def finished(self) -> list[FinishedTrial]:
+        """Return every judged trial in the order of their numbers."""
+        from optuna.trial import TrialState
+
+        states = (TrialState.COMPLETE, TrialState.PRUNED)
+        return [_finished(trial) for trial in self._study.get_trials(deepcopy=False, states=states)]
+
+    def under_way(self) -> int:
+        """Return how many trials are being judged, in whatever process."""
+        from optuna.trial import TrialState
+
+        states = (TrialState.RUNNING, TrialState.WAITING)
+        return len(self._study.get_trials(deepcopy=False, states=states))
+
+    def holdout(self, identity: str, look: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], int]:
+        """Return what the holdout said of a trial, looking only once, and how many trials it was asked of."""
+        looks = dict(self._study.user_attrs.get(_HOLDOUTS, {}))
+        if identity not in looks:
+            looks[identity] = look()
+            self._study.set_user_attr(_HOLDOUTS, looks)
+        return looks[identity], len(looks)
+
+    def _ask(self, total: int) -> tuple[int, Proposal] | None:
+        from optuna.samplers import TPESampler
+        from optuna.trial import TrialState
+
+        trials = self._study.get_trials(deepcopy=False)
+        waiting = sum(trial.state == TrialState.WAITING for trial in trials)
+        if not waiting and sum(trial.state != TrialState.FAIL for trial in trials) >= total:
+            return None
+        trial = self._study.ask()
+        trial.set_user_attr(_OWNER, _owner())
+        trials = self._study.get_trials(deepcopy=False)
+        rank = sum(other.state != TrialState.FAIL and other.number < trial.number for other in trials)
+        if rank >= total:  # two processes asked for the last one
+            self._study.tell(trial, state=TrialState.FAIL)
+            return None
+        self._study.sampler = TPESampler(seed=self._seed + rank)
+        self._asked[trial.number] = trial
+        return rank, Proposal(trial.number, self._space.draw(trial))
 
 
-def _sampler(seed: int) -> Any:  # noqa: ANN401 # optuna is imported late
-    import optuna
-
-    return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+def _owner() -> list[str | int]:
+    return [os.uname().nodename, os.getpid()]
 
 
-def _plan(study: Any, trials: int) -> None:  # noqa: ANN401 # optuna is imported late
-    """Put as many trials on the list as are missing, so that no number of workers makes one more."""
-    missing = trials - len(_planned(study))
-    for _ in range(missing):
-        study.enqueue_trial({}, user_attrs={PLANNED: True})
+def _is_abandoned(trial: FrozenTrial) -> bool:
+    """Whether nobody works on a running trial any more."""
+    started = trial.datetime_start
+    age = (WallClock().now() - started.astimezone()).total_seconds() if started else float("inf")
+    owner = trial.user_attrs.get(_OWNER)
+    if owner is None:
+        return age > _NAMELESS_SECONDS
+    machine, process = owner
+    if machine != os.uname().nodename:
+        return age > _ELSEWHERE_SECONDS
+    return process == os.getpid() or not _lives(process)
 
 
-def _work(
-    place: StudyPlace, settings: Settings, part: SearchPart, worker: int, on_trial: OnTrial | None
-) -> None:
-    """Do trials until none is waiting."""
-    study = place.open(settings.ml.search.seed)
-    # Each worker draws other numbers, and so does one that goes on where another was killed
-    done, _ = _progress(study)
-    study.sampler = _sampler(settings.ml.search.seed + _NEXT_WORKER * worker + done)
-    with _quiet():
-        while _of_state(study, "WAITING"):
-            study.optimize(lambda trial: objective(trial, settings, part), n_trials=1)
-            if on_trial is not None:
-                on_trial(*_progress(study))
-
-
-def _revive_stale(study: Any) -> None:  # noqa: ANN401 # optuna is imported late
-    import optuna
-
-    with _quiet():
-        optuna.storages.fail_stale_trials(study)
-
-
-def _planned(study: Any) -> list[Any]:  # noqa: ANN401 # optuna is imported late
-    """Return the trials that count: not those made in vain, and a dead one's second life only."""
-    return [
-        trial
-        for trial in study.get_trials(deepcopy=False)
-        if trial.user_attrs.get(PLANNED) and trial.state.name not in ("FAIL", "PRUNED")
-    ]
-
-
-def _of_state(study: Any, *states: str) -> list[Any]:  # noqa: ANN401 # optuna is imported late
-    return [trial for trial in _planned(study) if trial.state.name in states]
-
-
-def _progress(study: Any) -> tuple[int, int]:  # noqa: ANN401 # optuna is imported late
-    return len(_of_state(study, "COMPLETE")), len(_planned(study))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave out Optuna's warnings that what we use of it is new."""
-    import optuna
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield
-
-
-def sqlite_url(path: Path) -> str:
-    """Return the address of a SQLite file, whose folder is made.
-
-    Raises
-    ------
-    DataError
-        The folder cannot be made.
-    """
+def _lives(process: int) -> bool:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot create {path.parent}: {error.strerror}; give --out elsewhere") from error
-    return f"sqlite:///{path.resolve()}"
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _finished(trial: FrozenTrial) -> FinishedTrial:
+    result = dict(trial.user_attrs[_RESULT])
+    identity = result.pop("identity")
+    return FinishedTrial(trial.number, dict(trial.params), trial.value, Judged(**result), identity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -128,19 +129,34 @@ def make_windows(count: int = 3) -> list[dict[str, object]]:
                     for p in np.arange(0.15, 0.9, 0.1)
                 ],
                 "importance": dict(zip(names, shares.tolist(), strict=True)),
+                "unseen_importance": {
+                    "permutation": dict(zip(names, (0.02 * shares - 0.001).tolist(), strict=True)),
+                    "shap": dict(zip(names, (0.1 * shares).tolist(), strict=True)),
+                },
             }
         )
     return windows
 
 
 def make_result(
-    *, sessions: int = 30, edge_points: float = 0.0, synthetic: bool = True, journal: Journal | None = None
+    *,
+    sessions: int = 30,
+    edge_points: float = 0.0,
+    synthetic: bool = True,
+    journal: Journal | None = None,
+    arms: Sequence[str] = (),
 ) -> RunResult:
     """Return a whole run."""
     bars = make_bars(sessions)
     kept = make_journal(bars, edge_points=edge_points) if journal is None else journal
     analysis = analyze(
-        kept, bars, CASH, plan=FlatPercent(0.03), today_rates_date=dt.date(2026, 4, 1), trials=[0.3, -0.4]
+        kept,
+        bars,
+        CASH,
+        plan=FlatPercent(0.03),
+        today_rates_date=dt.date(2026, 4, 1),
+        trials=[0.3, -0.4],
+        arms=arms,
     )
     return RunResult(
         instrument="NIFTY",

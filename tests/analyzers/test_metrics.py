@@ -134,11 +134,32 @@ def test_more_trials_deflate_the_sharpe_ratio():
     assert many["luckiest_trial_sharpe"] > 0.0
 
 
+def test_trials_without_a_sharpe_ratio_count():
+    journal = make_journal(BARS, edge_points=9.0)
+    known = [1.0, -2.0, 0.5, 3.0, -1.0]
+    few, more = (figures_of(journal, trials=known + [None] * count)[2] for count in (0, 30))
+    assert (few["trials"], more["trials"]) == (6, 36)
+    assert more["luckiest_trial_sharpe"] > few["luckiest_trial_sharpe"] > 0.0
+    # Of one that varies nothing is known; worthless ones differ by chance
+    one, ten = (figures_of(journal, trials=[None] * count)[2] for count in (0, 9))
+    assert one["luckiest_trial_sharpe"] == 0.0
+    assert ten["deflated_sharpe"] < one["deflated_sharpe"]
+
+
+def test_the_luckiest_of_unknown_trials_is_that_of_chance():
+    random = np.random.default_rng(8)
+    best = [
+        max(annual_sharpe(returns) for returns in random.standard_normal((10, 120)) * 0.01)
+        for _ in range(600)
+    ]
+    assert expected_maximum_sharpe([0.3] + [None] * 9, 120) == pytest.approx(np.mean(best), rel=0.05)
+
+
 def test_the_example_of_the_deflated_sharpe_paper():
     """Bailey and López de Prado (2014), page 9: 100 trials, variance 1/2, luckiest 0.1132 per day."""
     spread = np.sqrt(0.5)
     trials = np.tile([spread, -spread], 50) * np.sqrt(99 / 100)  # sample variance 1/2 exactly
-    luckiest = expected_maximum_sharpe(trials.tolist())
+    luckiest = expected_maximum_sharpe(trials.tolist(), 250)
     assert luckiest / math.sqrt(250) == pytest.approx(0.1132, abs=5e-4)
 
 
@@ -147,7 +168,7 @@ def test_the_luckiest_of_worthless_trials_is_about_what_is_expected():
     best = [random.normal(0.0, 2.0, 50).max() for _ in range(4000)]
     trials = random.normal(0.0, 2.0, 50)
     trials = (trials - trials.mean()) / trials.std(ddof=1) * 2.0
-    assert expected_maximum_sharpe(trials.tolist()) == pytest.approx(np.mean(best), rel=0.03)
+    assert expected_maximum_sharpe(trials.tolist(), 250) == pytest.approx(np.mean(best), rel=0.03)
 
 
 def test_the_probability_of_a_sharpe_ratio_is_honest():
@@ -161,4 +182,4 @@ def test_sharpe_is_not_defined_without_variation():
     assert annual_sharpe(np.zeros(10)) is None
     assert annual_sharpe(np.array([0.01])) is None
     assert probabilistic_sharpe(np.array([0.01, 0.02])) is None
-    assert expected_maximum_sharpe([1.2]) == 0.0
+    assert expected_maximum_sharpe([1.2], 250) == 0.0

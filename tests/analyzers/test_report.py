@@ -117,7 +117,8 @@ def test_a_run_without_trades_model_rules_or_chart_has_a_page():
 
 
 def test_windows_may_lack_what_a_model_does_not_tell():
-    windows = [{"train_first": "a", "train_last": "b", "test_first": "c", "test_last": "d"}]
+    days = {"train_first": "2020-01-01", "train_last": "2020-01-02"}
+    windows = [days | {"test_first": "2020-01-03", "test_last": "2020-01-06"}]
     parsed(render_report(dataclasses.replace(RESULT, windows=windows)))
 
 

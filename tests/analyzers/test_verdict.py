@@ -112,3 +112,16 @@ def test_an_edge_that_todays_charges_would_eat_brings_a_caution(today, warned):
     assert ("at today's charges" in verdict.caution) == warned
     unsupported = judged(make_journal(BARS), metrics_today={"net_pnl": today})
     assert unsupported.caution == ""
+
+
+@pytest.mark.parametrize(
+    ("probability", "label"),
+    [(0.05, "edge supported"), (0.0501, "edge not supported"), (None, "edge supported")],
+)
+def test_what_random_entries_do_as_well_is_no_edge(probability, label):
+    journal = make_journal(BARS, edge_points=20.0)
+    trades = trades_frame(journal.fills, journal.contexts, BARS)
+    metrics = compute_metrics(trades, equity_frame(journal.fills, BARS, CASH), CASH)
+    verdict = judge_edge(trades, metrics | {"random_entry_p": probability})
+    assert verdict.label == label
+    assert ("5.0 % of random portfolios" in verdict.reason) == (label == "edge not supported")

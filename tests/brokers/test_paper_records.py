@@ -1,6 +1,7 @@
 """What the paper book keeps comes back as it was; what is damaged is refused in one line."""
 
 import datetime as dt
+import json
 import math
 
 import pytest
@@ -30,7 +31,9 @@ records = st.one_of(
         numbers,
     ),
     st.builds(OrderEvent, times, numbered, numbered, *[words] * 3, *[numbers] * 4, words, words),
-    st.builds(TradeContext, numbered, times, st.one_of(numbers, st.just(math.nan))),
+    st.builds(
+        TradeContext, numbered, times, st.one_of(numbers, st.just(math.nan)), st.sampled_from(["", "new"])
+    ),
     st.builds(GateFact, st.just("on_fill"), times, st.tuples(numbers, numbers, numbers)),
 )
 
@@ -83,6 +86,12 @@ def test_a_new_book_is_empty_and_a_written_one_is_what_was_written(tmp_path):
     book.close()
     assert kept == [TradeContext(1, NOON, 0.75), TradeContext(2, NOON, 0.5)]
     assert repr(state) == repr(state_of(cash=0.1 + 0.2, orders=(order,), working=(1,)))
+
+
+def test_a_book_of_before_there_were_arms_is_read():
+    kind, text = record_to_json(TradeContext(1, NOON, 0.75))
+    older = {name: value for name, value in json.loads(text).items() if name != "arm"}
+    assert record_from_json(kind, json.dumps(older)) == TradeContext(1, NOON, 0.75, "")
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,11 @@ from feeds.calendar import TradingCalendar
 from feeds.settings import SyntheticSettings
 from feeds.sources.synthetic import make_bars
 from ml.card import ModelCard, training_card
-from ml.drift import (
-    ALARM_INDEX,
-    ALARM_MARGIN,
+from ml.drift import ALARM_INDEX, MOVED_MARGIN, MOVING_MARGIN, WARNING_INDEX, check_drift
+from ml.drift_reference import (
     DRIFT_SESSIONS,
-    WARNING_INDEX,
     DriftReference,
     SeriesReference,
-    check_drift,
     drift_reference,
     reference_of,
 )
@@ -93,7 +90,12 @@ def test_levels_at_their_bounds(above, level):
 
 @pytest.mark.parametrize(
     ("usual", "level"),
-    [(index_of(190) * 1.001, "ok"), (index_of(190), "warning"), (index_of(190) / ALARM_MARGIN, "alarm")],
+    [
+        (index_of(190) / MOVING_MARGIN * 1.001, "ok"),
+        (index_of(190) / MOVING_MARGIN, "warning"),
+        (index_of(190) / MOVED_MARGIN * 1.001, "warning"),
+        (index_of(190) / MOVED_MARGIN, "alarm"),
+    ],
 )
 def test_what_was_usual_in_training_is_no_drift(usual, level):
     assert check_drift(reference(usual=usual - 1e-12, series=1), sessions_of(a=190)).level == level
@@ -170,6 +172,72 @@ def test_a_reference_takes_so_many_sessions(sessions, is_known):
     assert (reference_of(np.arange(5.0 * sessions), numbers) is not None) is is_known
 
 
+# -- the distance, and one session alone ---------------------------------------------------------------------
+
+
+def steady(sessions=40, rows=100, seed=3):
+    """Sessions that are alike: the same hundred values in another order, a little noise."""
+    generator = np.random.default_rng(seed)
+    days = [generator.permutation(np.arange(rows)) + generator.uniform(0, 1, rows) for _ in range(sessions)]
+    return np.concatenate(days), np.repeat(np.arange(sessions), rows)
+
+
+@pytest.fixture(scope="module")
+def alike():
+    return DriftReference(series={"a": reference_of(*steady())})
+
+
+def days_of(days):
+    return [{"a": np.asarray(day, dtype=float)} for day in days]
+
+
+def test_the_distance_is_that_of_the_distribution_functions(alike):
+    half = np.concatenate([np.arange(50.0), np.arange(50.0)])  # nothing above the median
+    found = check_drift(alike, days_of([half] * 5))
+    assert found.series["a"].ks == pytest.approx(0.5, abs=0.02)  # the grid has 50 steps
+    assert found.series["a"].usual_ks < 0.05
+    assert found.level == "alarm"
+
+
+@pytest.mark.parametrize(
+    ("day", "level"),
+    [
+        (np.arange(100.0), "unknown"),  # as ever: but one session is not enough to say so
+        (np.arange(100.0) + 5, "warning"),
+        (np.arange(100.0) * 3, "warning"),
+        (np.full(100, 50.0), "warning"),
+        (np.full(100, np.nan), "warning"),
+    ],
+)
+def test_one_session_raises_the_level_and_never_says_that_all_is_well(day, level):
+    series = {"a": reference_of(*steady())} | {
+        name: reference_of(*steady(seed=seed)) for seed, name in enumerate("bcdefgh", 10)
+    }
+    others = dict.fromkeys("bcdefgh", np.arange(100.0))
+    assert check_drift(DriftReference(series=series), [{"a": day, **others}]).level == level
+
+
+@pytest.mark.parametrize(("rows", "level"), [(49, "unknown"), (50, "alarm"), (51, "alarm")])
+def test_a_short_session_is_not_judged_alone(alike, rows, level):
+    assert check_drift(alike, [{"a": np.full(rows, 7.0)}]).level == level
+
+
+def test_words_of_a_break_say_that_it_was_the_last_session(alike):
+    days = days_of([np.arange(100.0)] * 4 + [np.full(100, 50.0)])
+    found = check_drift(alike, days)
+    assert "in the last session alone 1 of 1 series beyond: a" in found.words
+    assert found.series["a"].move == "moved"
+
+
+def test_a_card_of_an_older_version_is_compared_by_index_alone(alike):
+    old = alike.series["a"].model_dump(exclude={"grid", "below", "together", "session"})
+    reference = DriftReference(series={"a": SeriesReference.model_validate(old)})
+    found = check_drift(reference, days_of([np.arange(100.0)] * 5))
+    assert found.level == "ok"
+    assert (found.series["a"].ks, found.series["a"].session_psi) == (None, None)
+    assert check_drift(reference, days_of([np.full(100, 50.0)] * 5)).level == "alarm"
+
+
 # -- the card ----------------------------------------------------------------------------------------------
 
 
@@ -241,7 +309,7 @@ def levels(change=lambda matrix: matrix):
 
 
 def test_a_market_that_has_not_changed_seldom_drifts():
-    """docs/ml.md has the rates of many more; a hundred and twenty weeks see here that they hold roughly."""
+    """docs/operation.md has the rates of many more; a hundred and twenty weeks see that they hold roughly."""
     told = levels()
     assert told.total() == 120
     assert told["alarm"] <= 6
@@ -256,3 +324,30 @@ def test_one_broken_feature_is_always_seen(broken):
 
     told = levels(broken_feature)
     assert told["ok"] == told["unknown"] == 0
+
+
+def test_sixty_sessions_of_the_same_market_raise_the_level_at_most_once_in_most_cases():
+    """docs/operation.md has the rates of many more."""
+    rises = []
+    for seed in range(1000, 1006):
+        found, weeks = weeks_of(seed)
+        days = [day for week in weeks for day in week]
+        before, count = "ok", 0
+        for last in range(5, len(days) + 1):
+            now = check_drift(found, days[:last]).level
+            count += now in ("warning", "alarm") and before not in ("warning", "alarm")
+            before = now
+        rises.append(count)
+    assert sum(count <= 1 for count in rises) >= 5
+    assert max(rises) <= 3
+
+
+def test_features_shifted_by_half_their_spread_are_seen_in_one_session():
+    def shifted(matrix):
+        low, high = np.nanquantile(matrix, (0.25, 0.75), axis=0)
+        return matrix + (high - low) / 2
+
+    for seed in (900, 901, 902):
+        found, weeks = weeks_of(seed, shifted)
+        days = [day for week in weeks for day in week if len(day["rsi_14"]) > 60]
+        assert {check_drift(found, [day]).level for day in days} <= {"warning", "alarm"}

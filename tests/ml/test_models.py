@@ -8,20 +8,33 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 from feeds.errors import DataError, ModelError
+from ml.calibration import CALIBRATED, CalibratedModel
 from ml.factory import make_model
-from ml.models import LightGBMModel, SoftVotingModel, XGBoostModel, load_model
+from ml.model_files import load_model
+from ml.models import LightGBMModel, SoftVotingModel, XGBoostModel
+from ml.regimes import RegimeModel
 from ml.settings import ModelSettings
 from ml.splits import ChronologicalSplit
+from ml.stacking import StackingModel
 
 QUICK = {"rounds": 40, "leaf_rows": 20, "stopping_rounds": 10, "learning_rate": 0.2}
 
 
 def make(kind):
     boosters = {"xgboost": XGBoostModel(**QUICK), "lightgbm": LightGBMModel(**QUICK)}
-    return boosters[kind] if kind in boosters else SoftVotingModel(*boosters.values())
+    models = boosters | {
+        "ensemble": SoftVotingModel(*boosters.values()),
+        "stacking": StackingModel(*boosters.values()),
+        "regime": RegimeModel(boosters["xgboost"], column=3, least_rows=500),
+    }
+    plain = kind.removesuffix(CALIBRATED)
+    return models[plain] if plain == kind else CalibratedModel(models[plain])
 
 
-KINDS = pytest.mark.parametrize("kind", ["xgboost", "lightgbm", "ensemble"])
+KINDS = pytest.mark.parametrize(
+    "kind",
+    ["xgboost", "lightgbm", "ensemble", "stacking", "regime", "lightgbm+logistic", "regime+logistic"],
+)
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +154,7 @@ def test_scikit_learn_contract(kind, rows):
     model = make(kind)
     copy = clone(model)
     assert type(copy) is type(model)
+    assert copy.kind == model.kind == kind
     assert not hasattr(copy, "classes_")
     assert copy.get_params(deep=False).keys() == model.get_params(deep=False).keys()
     assert cross_val_score(copy, features, labels, cv=ChronologicalSplit())[0] > 0.8
@@ -194,4 +208,6 @@ def test_settings_make_the_model_they_name(kind, expected):
     assert type(model) is expected
     member = model.lightgbm if kind == "ensemble" else model
     assert (member.depth, member.seed, member.purge_rows) == (6, 3, 9)
-    assert set(ModelSettings.model_fields) - {"kind"} == set(member.get_params()) - {"purge_rows"}
+    assert set(ModelSettings.model_fields) - {"kind", "calibration"} == set(member.get_params()) - {
+        "purge_rows"
+    }

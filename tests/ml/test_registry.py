@@ -199,6 +199,22 @@ def test_an_interrupted_promotion_keeps_the_champion(registry, model, monkeypatc
     assert registry.champion == "v0001"
 
 
+def test_every_trial_on_the_same_data_counts_once(registry):
+    for trial in [
+        {"id": "a", "data": "x", "sharpe": 0.5},
+        {"what": "train", "data": "x", "log_loss": 1.0},
+        {"what": "train", "data": "x", "log_loss": 1.1},
+        {"what": "search", "id": "s1", "data": "x", "sharpe": 0.7},
+        {"id": "a", "data": "x", "sharpe": 0.6},
+        {"id": "b", "data": "x", "sharpe": None},
+        {"id": "c", "data": "y", "sharpe": 9.0},
+    ]:
+        registry.record_trial(trial)
+    assert registry.sharpes("x", but="?") == [0.6, None, None, 0.7, None]
+    assert registry.sharpes("x", but="a") == [None, None, 0.7, None]
+    assert registry.sharpes("z", but="a") == []
+
+
 def test_trials_are_kept_and_repeats_are_not_counted(registry):
     assert registry.trials() == ()
     assert registry.record_trial({"sharpe": 0.5, "settings": {"a": 1}}) == 1

@@ -111,6 +111,17 @@ def test_a_trade_that_fits_nowhere_else_stays_where_it_was():
     assert np.isfinite(found.random_mean_bps)
 
 
+def test_no_random_trade_is_held_over_a_night():
+    """Prices move between sessions only; every other session is too short for the trade."""
+    lengths = np.tile([BARS, 10], 20)
+    price = np.repeat(10_000.0 * np.exp(0.1 * np.random.default_rng(0).standard_normal(40)), lengths)
+    minute = np.concatenate([555 + 3 * np.arange(length) for length in lengths])
+    bars = EntryBars(price, price, np.repeat(np.arange(40), lengths), minute)
+    place, held = np.array([5, 9]), np.array([5, BARS - 10])  # 5 + 5 is one bar more than a short session has
+    found = random_entry_test(bars, place, held, np.ones(2), np.array([1.0, 2.0]), draws=199, seed=0)
+    assert (found.random_mean_bps, found.random_high_bps) == (0.0, 0.0)
+
+
 @settings(max_examples=40, deadline=None)
 @given(count=st.integers(1, 40), block=st.integers(1, 12), seed=st.integers(0, 99))
 def test_blocks_are_neighbours(count, block, seed):

@@ -128,6 +128,7 @@ def test_reports_are_plain_json(trained):
         "train_first", "train_last", "test_first", "test_last", "rows_train", "rows_test", "accuracy",
         "log_loss",
         "base_rate_log_loss", "brier", "confusion", "calibration", "importance", "best_iteration", "kind",
+        "calibration_error", "auc_macro", "classes", "notes", "thresholds",
     }  # fmt: skip
     assert set(plain[0]["calibration"][0]) == {"predicted", "observed", "count"}
 

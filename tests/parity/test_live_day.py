@@ -12,7 +12,10 @@ import pytest
 
 import run_live
 from analyzers.__main__ import main as analyzers
-from analyzers.parity.files import read_bars
+from analyzers.challengers import read_challengers
+from analyzers.fingerprint import trades_fingerprint
+from analyzers.parity.files import read_bars, read_day
+from analyzers.trades import trades_frame
 from brokers.desk.journal_file import read_journal
 from brokers.desk.state import DeskState
 from brokers.sandbox.config import ExchangeConfig
@@ -22,6 +25,9 @@ from brokers.sandbox.server_config import SandboxConfig
 from feeds.bars import BAR_COLUMNS
 from feeds.calendar import TradingCalendar
 from feeds.tick_bars import Tick, TickBarBuilder, frame_from_bars
+from strategies.assembly import assemble_backtest
+from strategies.challengers import challenger_settings
+from strategies.replay import recorded_settings
 
 CALENDAR = TradingCalendar()
 SPEED = 500.0
@@ -93,10 +99,41 @@ def check_day(day, server, folder, capsys):
 def test_a_day_of_made_up_ticks(tmp_path, monkeypatch, capsys):
     day = make_day("NIFTY", CALENDAR, seed=2)
     with server_for(day) as server:
-        code = trade_the_day(server, tmp_path / "day", monkeypatch, "--strategy", "ema_cross")
+        code = trade_the_day(
+            server, tmp_path / "day", monkeypatch, "--strategy", "ema_cross", "--set",
+            f"live.challengers={json.dumps(CHALLENGERS)}",
+        )  # fmt: skip
         assert code == 0, capsys.readouterr().err
-        state, _ = check_day(day, server, tmp_path / "day", capsys)
+        # Every order at the exchange is the champion's: check_day holds the two lists equal
+        state, parity = check_day(day, server, tmp_path / "day", capsys)
     assert len(state.trips) >= 2
+    check_challengers(tmp_path / "day", parity)
+
+
+CHALLENGERS = [
+    {"name": "the same again", "strategy": "ema_cross"},
+    {"name": "dice", "strategy": "random_entry", "parameters": {"entry_probability": 0.2}},
+    {"name": "no model", "strategy": "ml", "model": "v0099"},
+]
+
+
+def check_challengers(folder, parity):
+    """What they would have done is the backtest of the day's bars, and nothing of it was sent."""
+    judged = read_challengers(folder / "challengers.json")
+    same, dice, lacking = judged.challengers
+    assert judged.bars == sum(read_bars(folder / "bars.csv")["origin"] == "ticks")
+    assert same.net_pnl == pytest.approx(parity["rupees"]["backtest_net"], abs=0.005)
+    assert dice.trades >= 2
+    assert dice.open_units == 0
+    assert "v0099" in lacking.error
+    recorded = read_day(folder)
+    settings = recorded_settings(recorded)
+    for one, section in zip((same, dice), settings.live.challengers, strict=False):
+        own = challenger_settings(section, settings, recorded.starting_cash)
+        plain = assemble_backtest(own, recorded.run.bars[list(BAR_COLUMNS)], CALENDAR, skip=False)
+        plain.engine.run()
+        trades = trades_frame(plain.journal.fills, plain.journal.contexts, recorded.run.bars)
+        assert trades_fingerprint(trades) == one.fingerprint
 
 
 @pytest.mark.slow

@@ -1,14 +1,18 @@
 """What a day begins with: the cash that the days before have left, and the days that were never finished."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
+from brokers.settings import make_rules
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST, ReplayClock
+from strategies import drift_standing
 from strategies.day import plan_day
 from strategies.day_runner import DayRunner
 from strategies.days_file import DAYS_FILE, DayRow, read_days, write_day_row
+from strategies.drift_standing import DriftStanding, write_standing
 from strategies.live_folders import day_folder
 from strategies.live_request import LiveRequest
 from strategies.settings import Settings
@@ -74,3 +78,62 @@ def test_a_day_that_never_reached_its_end_is_finished_first(runner):
     assert [record["day"] for record in runner.log.of("day_unfinished")] == [dt.date(2026, 9, 23)]
     assert len(runner.log.of("post_market")) == 1
     assert len(read_days(runner.state / DAYS_FILE)) <= 1
+
+
+# -- drift and training ------------------------------------------------------------------------------------
+
+
+class Retraining:
+    def __init__(self):
+        self.started, self.stopped = [], []
+
+    def start(self, settings, reason):
+        self.started.append(reason)
+
+    def stop(self, reason):
+        self.stopped.append(reason)
+
+
+def with_settings(runner, **sections):
+    settings = Settings.model_validate(sections)
+    runner._request = runner._days_request = replace(runner.request, settings=settings)
+    runner._retraining = Retraining()
+    return settings
+
+
+def test_the_level_after_the_last_session_is_that_of_the_next_days_rule(runner, monkeypatch):
+    monkeypatch.setattr(drift_standing, "_model_of", lambda _: "v0001")
+    settings = with_settings(runner, risk={"on_drift": {"alarm": "stop"}})
+    standing = DriftStanding(day=dt.date(2026, 9, 23), model="v0001", level="alarm", words="far")
+    write_standing(standing, runner.state)
+    with runner.day(plan_day(CALENDAR, TODAY, settings)):
+        rules = {rule.name: rule.describe() for rule in make_rules(runner._days_request.settings.risk)}
+    assert rules["model_drift"] == "model drift: alarm after the last session, no entries"
+    assert [record["drift"] for record in runner.log.of("drift_standing")] == ["alarm"]
+
+
+@pytest.mark.parametrize(
+    ("retrain", "drift", "reasons"),
+    [
+        ({}, "alarm", []),
+        ({"schedule": "weekly"}, "ok", ["first session of the week"]),
+        ({"on_drift": True}, "alarm", ["drift alarm"]),
+        ({"on_drift": True}, "warning", []),
+    ],
+)
+def test_a_training_is_started_where_one_is_due(runner, retrain, drift, reasons, tmp_path):
+    settings = with_settings(runner, ml={"retrain": retrain, "registry": str(tmp_path / "models")})
+    with runner.day(plan_day(CALENDAR, TODAY, settings)):
+        runner._retrain(drift)
+    assert runner._retraining.started == reasons
+
+
+def test_a_registry_that_cannot_be_read_ends_no_day(runner, tmp_path):
+    settings = with_settings(
+        runner, ml={"retrain": {"schedule": "weekly"}, "registry": str(tmp_path / "models")}
+    )
+    (tmp_path / "models" / "v0001").mkdir(parents=True)
+    with runner.day(plan_day(CALENDAR, TODAY, settings)):
+        runner._retrain("ok")
+    assert runner._retraining.started == []
+    assert [record["outcome"] for record in runner.log.of("retrained")] == ["failed"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -96,7 +97,7 @@ def made(tmp_path, monkeypatch):
         row = DayRow(day, mode, 0, 0, 0.0, 0.0, CASH, outcome, f"../{folder.name}")
         with contextlib.suppress(DataError):
             write_day_row(state_folder / DAYS_FILE, row)
-        return SimpleNamespace(drift=DriftNow(day=day, level="unknown", words=""))
+        return SimpleNamespace(drift=DriftNow(day=day, level="unknown", words=""), hit_rate=None)
 
     stand_ins = {"LiveDay": Session, "connected": connected, "run_preflight": preflight,
                  "run_post_market": post_market}  # fmt: skip
@@ -113,6 +114,29 @@ def made(tmp_path, monkeypatch):
 
 def plan_of(day):
     return plan_day(CALENDAR, day, SETTINGS)
+
+
+class Retraining:
+    """Notes what was asked of it."""
+
+    def __init__(self):
+        self.stopped = []
+
+    def stop(self, reason):
+        self.stopped.append(reason)
+
+
+@pytest.mark.parametrize(("may_go_on", "stopped"), [(False, ["a session begins"]), (True, [])])
+def test_a_training_that_is_still_on_is_ended_before_a_session_unless_it_may_go_on(made, may_go_on, stopped):
+    Session.ends.append(0)
+    settings = Settings.model_validate({"ml": {"retrain": {"during_session": may_go_on}}})
+    runner = made.runner
+    runner._request = replace(made.request, settings=settings)
+    runner._retraining = retraining = Retraining()
+    with runner.day(plan_of(THURSDAY)):
+        assert runner.prepare() == "ready"
+        assert runner.trade()
+    assert retraining.stopped == stopped
 
 
 # -- how a session may end ---------------------------------------------------------------------------------

@@ -52,6 +52,8 @@ BAR = {"start": "2024-06-03T11:57:00+05:30", "close": 18_000.05, "position": -75
          {"mode": "demo", "strategy": "ml", "symbol": "NIFTY26OCTFUT", "day": "2026-10-15", "cash": 1e6,
           "folder": "runs/x"},
          "demo: ml on NIFTY26OCTFUT, 2026-10-15, 1,000,000 rupees, folder runs/x"),
+        ("entry_reasons", {"start": "2024-06-03T11:57:00+05:30", "side": 1, "why": "rsi_14 +0.31, ema_5 -0.12"},
+         "why: rsi_14 +0.31, ema_5 -0.12"),
         ("model", {"version": "v0001", "trained_until": "2026-10-14T15:39:00+05:30"},
          "model v0001, trained until 2026-10-14"),
         ("day_over", {"trades": 3, "open": "", "net_pnl": 1000.0},

@@ -27,6 +27,7 @@ from ml.registry import ModelRegistry
 from ml.settings import MlSettings, ModelSettings, SplitSettings
 from strategies.candle_comparison import CANDLES_FILE
 from strategies.days_file import DAYS_FILE, DayRow, read_days, write_day_row
+from strategies.drift_standing import read_standing
 from strategies.modelling import load_stored
 from strategies.post_market import run_post_market
 from tests.brokers.desk.exchange_model import TIME
@@ -133,6 +134,7 @@ def test_a_day_is_compared_drawn_backed_up_and_summed_up(folder, state):
     assert log.of("post_market") == {
         "level": "info", "event": "post_market", "candle_bars": 125, "candle_equal": 125, "parity": "passed",
         "parity_words": done.parity_words, "drift": "unknown", "drift_words": done.drift.words,
+        "hit_rate": "unknown", "hit_rate_words": done.hit_rate.words,
         "backup": str(done.backups[0]), "troubles": [],
     }  # fmt: skip
     told = log.of("summary")
@@ -198,7 +200,9 @@ def test_a_part_that_fails_is_told_and_the_others_go_on(folder, state, case):
     done, log = run(folder, state, history=Minutes(answer))
     failed = {trouble.split(":")[0] for trouble in done.troubles}
     # What reads the same damaged file cannot go on either
-    also = {"parity": {"drift"}, "backup": {"summary"}, "list of days": {"drift"}}.get(case, set())
+    also = {
+        "parity": {"drift"}, "backup": {"summary"}, "list of days": {"drift", "hit rate"},
+    }.get(case, set())  # fmt: skip
     assert part in failed
     assert failed - {part} <= also
     assert all("\n" not in trouble for trouble in done.troubles)
@@ -463,6 +467,9 @@ def test_five_days_tell_of_the_drift(week, modelled):
     assert found.level in ("ok", "warning")
     assert found.psi.keys() == {"return_zscore", "volume_ratio_20", "atr_14_percent", "p_sell", "p_buy"}
     assert found.day == week.last
+    assert found.ks.keys() == found.psi.keys()
+    standing = read_standing(week.state)
+    assert (standing.day, standing.model, standing.level) == (week.last, "v0001", found.level)
 
 
 def test_four_days_do_not(week, modelled):

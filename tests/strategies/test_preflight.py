@@ -617,6 +617,19 @@ def test_a_model_of_age(trained, preflight):
     assert preflight(*ML, f"ml.registry={trained}", "risk.max_model_age_days=null").go
 
 
+def test_the_model_of_every_arm(trained, preflight):
+    def arms(*versions):
+        given = ", ".join(f"{{name: a{number}, model: {one}}}" for number, one in enumerate(versions))
+        return [f"strategy.parameters={{arms: [{given}]}}", "strategy.name=ab", f"ml.registry={trained}"]
+
+    chance = "strategy.parameters={arms: [{name: a, strategy: random_entry}]}"
+    assert of(preflight("strategy.name=ab", chance), "model").words == "strategy ab asks no model"
+    assert of(preflight(*ML, *arms("v0001", "null"), mode="demo"), "model").outcome == "go"
+    missing = preflight(*ML, *arms("v0001", "v0009"), mode="demo")
+    assert said_no(missing) == ["model"]
+    assert "v0009" in of(missing, "model").words
+
+
 def test_a_model_of_made_up_bars_is_told_where_the_market_is_real(trained, preflight):
     found = preflight(*ML, f"ml.registry={trained}")
     assert found.go

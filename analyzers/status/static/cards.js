@@ -1,5 +1,5 @@
 // What each card says. Every text is set as text: nothing that comes from a log can become a part of the page.
-import { NOTHING, capital, counted, duration, element, find, grouped, percent, placed, plain, points, put, result, rupees, short, signed, timeAs, toneOf } from "./words.js";
+import { NOTHING, capital, counted, duration, element, find, grouped, instant, percent, placed, plain, points, put, result, rupees, short, signed, timeAs, toneOf } from "./words.js";
 
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 const net = (account) => account.realised_today + account.unrealised;
@@ -53,7 +53,11 @@ const wayEnd = (name, price, account) => isNumber(price)
   ? element("p", "", name, element("b", "", points(price)), `${isNumber(account.last_price) ? `${points(Math.abs(price - account.last_price))} away, ` : ""}${isNumber(account.average_price) ? result(account.position * (price - account.average_price)) : ""}`)
   : element("p", "", name, element("b", "", NOTHING));
 
-export const showPosition = ({ now }) => {
+// The entry was decided on the last bar of its side that began before it.
+const reasonsOf = (trade, decisions) =>
+  decisions.findLast((one) => trade && one.side === trade.side && !one.denied && instant(one.start) < instant(trade.entry_time))?.why ?? "";
+
+export const showPosition = ({ now, decisions }) => {
   const account = now?.account, body = find("position-body");
   if (!account) {
     body.replaceChildren(element("p", "big soft", NOTHING), element("p", "hint", "Not known: the trading process tells it with the session."));
@@ -69,11 +73,12 @@ export const showPosition = ({ now }) => {
         ...(last ? fact("Last trade", `${last.side > 0 ? "long" : "short"} ${grouped(last.units)}, ${plain(last.exit_reason)} ${timeAs("minute", last.exit_time)}, ${result(last.net_pnl)}`, toneOf(last.net_pnl)) : [])));
     return;
   }
-  const long = account.position > 0;
+  const long = account.position > 0, why = reasonsOf(now.trades.find((trade) => !trade.exit_time), decisions);
   const { stop_price: stop, target_price: target } = account;
   body.replaceChildren(...[
     element("p", "big", element("span", `side ${long ? "long" : "short"}`, long ? "LONG" : "SHORT"), element("span", toneOf(account.unrealised), result(account.unrealised)), element("small", "", " open")),
     element("p", "hint", `${sizeWords(account.position, account.lot)} of ${now.symbol}`),
+    why ? element("p", "hint why", element("b", "", "Why "), why) : null,
     way(account),
     isNumber(stop) || isNumber(target) ? element("div", "ends", wayEnd("Stop", stop, account), wayEnd("Target", target, account)) : null,
     isNumber(stop) ? null : element("p", "alarm", "No stop is known for this position."),
@@ -102,6 +107,7 @@ export const showPrediction = ({ prediction, now }) => {
     ["buy", "hold", "sell"].forEach((name, i) => lines.push(bar(name, capital(name), chances[i], percent(chances[i], 1), thresholds[i])));
     if (thresholds.some(isNumber)) lines.push(element("p", "hint quiet", "The mark in a bar: an entry is decided from there on."));
   } else lines.push(element("p", "hint", isNumber(probability) && side ? `Probability ${percent(probability, 1)}.` : "This strategy gives no probabilities."));
+  if (side && prediction.why) lines.push(element("p", "hint why", element("b", "", "Why "), prediction.why));
   body.replaceChildren(...lines);
 };
 
@@ -141,12 +147,13 @@ const table = (id, columns, rows, empty, foot = null) => {
 
 const TRADE_COLUMNS = [["In", ""], ["Out", ""], ["Side", ""], ["Units", "n away"], ["Entry", "n"], ["Exit", "n"], ["Why", "away"], ["Prob.", "n away"], ["Charges", "n away"], ["Net", "n"]];
 
-export const showTrades = ({ now }) => {
+export const showTrades = ({ now, decisions }) => {
   const trades = [...(now?.trades ?? [])].reverse(), over = trades.filter((trade) => isNumber(trade.net_pnl));
   const rows = trades.map((trade) => {
     const cells = [timeAs("minute", trade.entry_time), trade.exit_time ? timeAs("minute", trade.exit_time) : "open", trade.side > 0 ? "long" : "short", grouped(trade.units), points(trade.entry_price), points(trade.exit_price), plain(trade.exit_reason), isNumber(trade.probability) ? percent(trade.probability) : NOTHING, rupees(trade.charges), isNumber(trade.net_pnl) ? result(trade.net_pnl) : NOTHING];
     const row = element("tr", trade.exit_time ? "" : "open", ...cells.map((text, i) => element("td", TRADE_COLUMNS[i][1], text)));
     row.cells[2].classList.add(trade.side > 0 ? "gain" : "loss");
+    row.title = reasonsOf(trade, decisions);
     if (toneOf(trade.net_pnl)) row.lastChild.classList.add(toneOf(trade.net_pnl));
     return row;
   });
@@ -240,7 +247,7 @@ export const showPreflight = ({ now }) => {
 };
 
 export const showModel = ({ now }) => {
-  const { model, drift } = now ?? {}, parts = [];
+  const { model, drift, hit_rate } = now ?? {}, parts = [];
   parts.push(model
     ? element("dl", "facts", ...fact("Version", model.version), ...fact("Trained until", `${String(model.trained_until).slice(0, 10)}${isNumber(model.age_days) ? `, ${short(Math.round(model.age_days * 10) / 10)} days ago` : ""}`))
     : element("p", "hint", "No model is in use."));
@@ -250,10 +257,38 @@ export const showModel = ({ now }) => {
     const worst = Object.entries(drift.psi).sort((a, b) => b[1] - a[1]).slice(0, 5), most = Math.max(0.25, ...worst.map(([, psi]) => psi));
     parts.push(element("div", "psi", ...worst.map(([name, psi]) => bar(psi >= 0.25 ? "sell" : psi >= 0.1 ? "" : "hold", name, psi / most, grouped(psi, 2)))));
   }
+  if (hit_rate) {
+    const tone = { ok: "gain", low: "loss", high: "caution" }[hit_rate.level] ?? "soft";
+    parts.push(element("p", "quiet", element("b", tone, `Hit rate: ${hit_rate.level}`), ` ${hit_rate.words} (${hit_rate.day})`));
+  }
   find("model-body").replaceChildren(...parts);
 };
 
 const DAY_COLUMNS = [["Day", ""], ["Mode", ""], ["Trades", "n"], ["Net", "n"], ["", "wrap"]];
+
+const CHALLENGER_COLUMNS = [["Who", ""], ["Trades", "n"], ["Net today", "n"], ["Open", "n"], ["Last days", "n"]];
+
+export const showChallengers = ({ challengers, now }) => {
+  const all = challengers ?? [], account = now?.account;
+  find("challengers").hidden = !all.length;
+  if (!all.length) return;
+  const cell = (className, ...inside) => element("td", className, ...inside);
+  const row = (name, words, trades, today, open, days) => element("tr", "",
+    cell("", element("b", "", name), element("small", "", ` ${words}`)), cell("n", trades),
+    cell(`n ${isNumber(today) ? toneOf(today) : ""}`.trim(), isNumber(today) ? result(today) : NOTHING),
+    cell("n", open), cell("n", days));
+  const held = (units) => units ? `${units > 0 ? "long" : "short"} ${grouped(Math.abs(units))}` : "flat";
+  const ran = Math.max(0, ...all.map((one) => one.days));
+  const mine = all.find((one) => one.days === ran);
+  const ended = (now?.trades ?? []).filter((trade) => trade.exit_time).length;
+  table("challengers-table", CHALLENGER_COLUMNS, [
+    row("Champion", now?.model?.version ?? "", account ? grouped(ended) : NOTHING, account?.realised_today, account ? held(account.position) : NOTHING, ran ? result(mine.champion_net_pnl) : NOTHING),
+    ...all.map((one) => one.error
+      ? element("tr", "", cell("", element("b", "", one.name), element("small", "", ` ${one.error}`)), ...Array.from({ length: 4 }, () => cell("n", NOTHING)))
+      : row(one.name, [one.strategy, one.model].filter(Boolean).join(" "), grouped(one.trades), one.net_pnl, held(one.open_units), one.days ? result(one.days_net_pnl) : NOTHING)),
+  ]);
+  put("challengers-words", `Same bars, simulated orders: nothing of a challenger's reaches the exchange. ${ran ? `Last days: the last ${counted(ran, "day")} on which it ran.` : "The list of days begins after the market."}`);
+};
 
 export const showDays = ({ days }) => {
   const rows = days.map((day) => element("tr", "", ...[day.day, day.mode, grouped(day.trades), result(day.net_pnl), plain(day.outcome)].map((text, i) => element("td", `${DAY_COLUMNS[i][1]} ${i === 3 ? toneOf(day.net_pnl) : ""}`.trim(), text))));

@@ -1,5 +1,5 @@
 // Asks for the state once a second, and has the cards whose facts have changed drawn anew.
-import { showDays, showEvents, showHealth, showModel, showMoney, showOrders, showPlan, showPosition, showPrediction, showPreflight, showRisk, showTrades } from "./cards.js";
+import { showChallengers, showDays, showEvents, showHealth, showModel, showMoney, showOrders, showPlan, showPosition, showPrediction, showPreflight, showRisk, showTrades } from "./cards.js";
 import { CandleChart, EquityChart } from "./chart.js";
 import { askToken, readSession, showControls, startControls } from "./controls.js";
 import { showVerdict, verdictOf } from "./verdict.js";
@@ -53,16 +53,17 @@ const loud = find("loud");
 const CARDS = [
   [showMoney, (s) => [s.now?.account, s.days[0], s.equity]],
   [showEquity, (s) => [s.equity, s.now?.account, s.now?.phase]],
-  [showPosition, (s) => [s.now?.account, s.now?.symbol, s.now?.trades]],
+  [showPosition, (s) => [s.now?.account, s.now?.symbol, s.now?.trades, s.decisions]],
   [showPrediction, (s) => [s.prediction, s.now?.model]],
   [showCandles, (s) => [s.candles, s.decisions, s.fills, s.now?.account, s.now?.trades, s.now?.phase]],
   [showRisk, (s) => s.now?.rules],
-  [showTrades, (s) => s.now?.trades],
+  [showTrades, (s) => [s.now?.trades, s.decisions]],
   [showOrders, (s) => s.now?.orders],
   [showHealth, (s) => [s.now?.feed, s.now?.broker, s.now?.pulse_age_seconds, s.now?.phase, s.now?.folder, s.stale_seconds, s.latency, s.alerts]],
   [showPlan, (s) => s.now?.plan],
   [showPreflight, (s) => [s.now?.preflight, s.now?.phase]],
-  [showModel, (s) => [s.now?.model, s.now?.drift]],
+  [showModel, (s) => [s.now?.model, s.now?.drift, s.now?.hit_rate]],
+  [showChallengers, (s) => [s.challengers, s.now?.account, s.now?.trades, s.now?.model]],
   [showDays, (s) => s.days],
   [(s) => showEvents(s, loud.getAttribute("aria-pressed") === "true"), (s) => [s.events, loud.getAttribute("aria-pressed")]],
 ];

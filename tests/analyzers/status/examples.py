@@ -16,6 +16,7 @@ from analyzers.status.now import (
     CheckNow,
     DriftNow,
     FeedNow,
+    HitRateNow,
     ModelNow,
     Now,
     OrderNow,
@@ -77,6 +78,9 @@ def now_of(**changes: Any) -> Now:
         "broker": BrokerNow(session="alive", obstacle="", unresolved=0),
         "model": ModelNow(version="v0003", trained_until="2026-09-18T15:39:00+05:30", age_days=5.5),
         "drift": DriftNow(day=dt.date(2026, 9, 23), level="ok", words="all within 0.1", psi={"rsi": 0.03}),
+        "hit_rate": HitRateNow(
+            day=dt.date(2026, 9, 23), level="ok", words="24 of 50", trades=50, wins=24, low=0.36, high=0.64
+        ),
     }  # fmt: skip
     return Now(**(fields | changes))
 

@@ -60,7 +60,7 @@ def test_everything_the_page_needs(state, day):
     body = shown(board_of(state, now_of(folder=str(day))))
     assert set(body) == {
         "now", "stale_seconds", "health", "candles", "decisions", "prediction", "fills", "equity", "events",
-        "latency", "alerts", "days", "controls", "server_time",
+        "latency", "alerts", "days", "challengers", "controls", "server_time",
     }  # fmt: skip
     assert body["now"]["account"]["position"] == 130
     assert body["stale_seconds"] == 0.0

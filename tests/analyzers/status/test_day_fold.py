@@ -82,7 +82,7 @@ def test_decisions_with_a_side_and_the_last_prediction(fold):
     assert shown["decisions"] == [
         {
             "start": start("09:18"), "side": -1, "probability": 0.6, "units": 130.0,
-            "p_sell": 0.1, "p_hold": 0.3, "p_buy": 0.6, "denied": "",
+            "p_sell": 0.1, "p_hold": 0.3, "p_buy": 0.6, "denied": "", "why": "",
         }
     ]  # fmt: skip
     assert shown["prediction"]["start"] == start("09:21")
@@ -109,6 +109,16 @@ def test_a_denial_finds_its_decision(fold, denial):
     fold.take_decisions(rows(DECISIONS_HEADER, decision("09:15", 1), decision("09:18", 1)))
     fold.take_record(denial)
     assert [each["denied"] for each in fold.shown()["decisions"]] == ["", "3 losses"]
+
+
+def test_reasons_find_their_decision(fold):
+    fold.take_decisions(
+        rows(DECISIONS_HEADER, decision("09:15", 1), decision("09:18"), decision("09:21", -1))
+    )
+    fold.take_record(record("entry_reasons", start=start("09:21"), side=-1, why="rsi_14 +0.31"))
+    fold.take_record(record("entry_reasons", start=start("09:18"), side=1, why="a bar without a decision"))
+    assert [each["why"] for each in fold.shown()["decisions"]] == ["", "rsi_14 +0.31"]
+    assert fold.events[-2]["words"] == "why: rsi_14 +0.31"
 
 
 def test_fills_at_the_exchange_once_each(fold):

@@ -37,6 +37,7 @@ NAMES = {
     "last_price_points", "tick_age_seconds", "pulse_age_seconds", "decision_latency_seconds",
     "order_answer_seconds", "orders", "entries_denied", "trades", "orders_unresolved", "stream_reconnects",
     "bars", "log_records", "risk_limit_used_ratio", "model_age_seconds", "drift_psi", "drift_level",
+    "hit_rate_ratio",
     "kill_switch", "entries_paused", "alerts", "alerts_queued", "next_step_timestamp_seconds", "step_missed",
     "controls", "http_requests",
 }  # fmt: skip

@@ -241,6 +241,7 @@ def decisions_of(candles: list[list[Any]], trades: list[TradeNow]) -> list[dict[
                         "p_hold": 0.2,
                         "p_buy": 0.6,
                         "denied": denied,
+                        "why": "return_zscore +0.21, volume_ratio_20 +0.17, hour_sin -0.04",
                     }
                 )
     return decisions

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from analyzers.status.health import health_of
-from analyzers.status.now import AccountNow, BrokerNow, DriftNow, FeedNow, ModelNow, Now, StepNow
+from analyzers.status.now import AccountNow, BrokerNow, DriftNow, FeedNow, HitRateNow, ModelNow, Now, StepNow
 from tests.analyzers.status_page.day_parts import (
     DAY,
     STEPS,
@@ -89,9 +89,33 @@ def status_of(
         "drift": DriftNow(
             day=dt.date(2026, 9, 23), level="warning", words="1 of 14 features has moved", psi=FEATURES
         ),
+        "hit_rate": HitRateNow(
+            day=dt.date(2026, 9, 23),
+            level="ok",
+            trades=50,
+            wins=22,
+            low=0.3,
+            high=0.58,
+            words="22 of the last 50 trades won (44%), within the band of its backtest, 30% to 58%",
+        ),
     }
     now = Now(**(fields | changes))
     return answer_of(now, stale, candles)
+
+
+def challengers_of() -> list[dict[str, Any]]:
+    """Return a challenger that is ahead, one that is behind and in the market, and one that cannot run."""
+    one = {
+        "name": "new model", "strategy": "ml", "model": "v0007", "trades": 3, "wins": 2, "gross_pnl": 9870.0,
+        "net_pnl": 4120.5, "open_units": 0.0, "last_side": 1, "last_decided_at": None, "fingerprint": "a",
+        "error": "", "days": 6, "days_trades": 19, "days_net_pnl": -3310.0, "champion_net_pnl": -8140.25,
+    }  # fmt: skip
+    return [
+        one,
+        one | {"name": "crossing means", "strategy": "ema_cross", "model": "", "trades": 5,
+               "net_pnl": -6544.0, "open_units": -130.0, "days_net_pnl": -41200.0},
+        one | {"name": "typing error", "error": "no model 'v0070' in models; known: v0001, v0007"},
+    ]  # fmt: skip
 
 
 def answer_of(now: Now, stale: float, candles: list[list[Any]]) -> dict[str, Any]:
@@ -137,6 +161,7 @@ def answer_of(now: Now, stale: float, candles: list[list[Any]]) -> dict[str, Any
             ]
         },
         "days": days_of(now.mode),
+        "challengers": challengers_of(),
         "controls": {
             "can": now.phase != "over",
             "why_not": "the trading process has ended" if now.phase == "over" else "",
@@ -274,6 +299,7 @@ def no_word() -> dict[str, Any]:
         "equity": [],
         "events": [],
         "days": [],
+        "challengers": [],
     }
     return empty | {
         "now": None,

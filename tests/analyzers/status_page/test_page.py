@@ -244,3 +244,14 @@ def test_the_chart_reads_out_the_bar_under_the_pointer_and_by_keys(visit):
     opened("#candles").focus()
     opened.page.keyboard.press("ArrowRight")
     assert opened("#readout").inner_text() not in (last, hovered)
+
+
+def test_the_open_trade_says_why_it_was_entered(visit):
+    shown = examples.EXAMPLES["trading"]()
+    opened = visit(shown)
+    why = "return_zscore +0.21, volume_ratio_20 +0.17, hour_sin -0.04"
+    assert opened.page.locator("#position-body .why").inner_text() == f"Why {why}"
+    assert opened.page.locator("#trades-table tbody tr").first.get_attribute("title") == why
+    for decision in shown["decisions"]:
+        decision["why"] = ""
+    assert visit(shown).page.locator(".why").count() == 0

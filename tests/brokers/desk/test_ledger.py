@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -17,6 +18,8 @@ from brokers.desk.facts import (
     Sent,
     TakenOver,
     TripClosed,
+    fact_from_json,
+    fact_to_json,
 )
 from brokers.desk.journal_file import JournalRow
 from brokers.desk.ledger import Ledger
@@ -95,6 +98,20 @@ def a_trip(*then):
         Filled("a", "t1", LOT, 25_000.0, TIME, 20.0),
         *then,
     )
+
+
+def test_whose_entry_it_was_stands_in_the_journal_and_not_in_older_ones():
+    decided = EntryDecided(1, LOT, 25_000.0, 24_950.0, 25_075.0, TIME.replace(tzinfo=None), 0.6, arm="a")
+    kind, text = fact_to_json(decided)
+    assert fact_from_json(kind, text) == decided
+    older = {name: value for name, value in json.loads(text).items() if name != "arm"}
+    assert fact_from_json(kind, json.dumps(older)) == decided._replace(arm="")
+    rows = [row._replace(fact=decided) if isinstance(row.fact, EntryDecided) else row for row in a_trip()]
+    for given_rows, arm in ((rows, "a"), (a_trip(), "")):
+        ledger = Ledger(Journal(), RiskGate([], 0.0), "NIFTY")
+        for row in given_rows:
+            ledger.apply(row)
+        assert [context.arm for context in ledger.journal.contexts] == [arm]
 
 
 def test_a_limit_that_flattened_ends_the_day_after_a_restart_too():

@@ -1,0 +1,164 @@
+"""A training beside the days that run themselves: in a process of its own, last in line for the processors.
+
+Nobody waits for it. A thread listens and tells what came of it; the process is ended with the one that
+started it, and before a session unless it may go on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from feeds.log import Log
+from feeds.secrets import without_secrets
+from strategies.settings import Settings
+
+__all__ = ["RETRAIN_LOG", "RetrainingProcess"]
+
+RETRAIN_LOG = "retrain.log"
+"""What the last training said, in the state's folder."""
+
+_ROOT = Path(__file__).resolve().parents[1]
+_SETTINGS_FILE = "retrain-settings.json"
+_NICE = 19
+_END_SECONDS = 5.0
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class RetrainingProcess:
+    """At most one training at a time; ends it when the block is left.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the state: settings and log of the training.
+    log : Log
+        Told ``retraining`` at the start and ``retrained`` at the end.
+    """
+
+    def __init__(self, folder: Path, log: Log) -> None:
+        self._folder = folder.resolve()
+        self._log = log
+        self._process: subprocess.Popen[str] | None = None
+        self._thread: threading.Thread | None = None
+        self._stopped = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop("the program ends")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a training is on."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, settings: Settings, reason: str) -> bool:
+        """Start a training, unless one is on; return whether one was started."""
+        if self.is_running:
+            return False
+        self._join()
+        self._stopped = ""
+        try:
+            path = self._write_settings(settings)
+            with (self._folder / RETRAIN_LOG).open("w", encoding="utf-8") as errors:
+                process = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-m",
+                        "ml",
+                        "retrain",
+                        "--settings",
+                        path,
+                        "--nice",
+                        str(_NICE),
+                        "--json",
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                    errors="replace",
+                    env=_environment(),
+                    start_new_session=True,  # Ctrl-C is for us, who end it
+                )
+        except OSError as error:  # no room, no memory, no process left
+            self._log.error("retrained", outcome="failed", reason=f"{error.strerror} at {error.filename}")
+            return False
+        self._log.info("retraining", reason=reason, process_id=process.pid)
+        self._process = process
+        self._thread = threading.Thread(target=self._listen, args=(process,), name="retraining", daemon=True)
+        self._thread.start()
+        return True
+
+    def stop(self, reason: str) -> None:
+        """End a training that is on; what it has not stored is lost."""
+        process = self._process
+        if process is not None and self.is_running:
+            self._stopped = reason
+            process.terminate()
+            try:
+                process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self._join()
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+        self._thread = self._process = None
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        said = process.stdout.read() if process.stdout is not None else ""
+        code = process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+        if self._stopped:
+            self._log.warning("retrained", outcome="ended", reason=self._stopped)
+        elif code:
+            self._log.error("retrained", outcome="failed", reason=self._last_words(code))
+        else:
+            self._log.warning("retrained", outcome="stored", **_told(said))
+
+    def _last_words(self, code: int) -> str:
+        path = self._folder / RETRAIN_LOG
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        except OSError:
+            lines = []
+        words = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+        return f"exit code {code}: {words[:300]}; see {path}"
+
+    def _write_settings(self, settings: Settings) -> Path:
+        """Write the settings of this process down for the other; they hold no secrets."""
+        own = settings.model_dump(mode="json")
+        own["data"]["source"] = settings.ml.retrain.data
+        own["ml"]["workers"] = 1
+        path = self._folder / _SETTINGS_FILE
+        path.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
+        return path
+
+
+def _environment() -> dict[str, str]:
+    """Return ours without secrets: one thread for each library, and our packages from any folder."""
+    own = without_secrets(os.environ) | dict.fromkeys(_THREADS, "1")
+    paths = [str(_ROOT), own.get("PYTHONPATH", "")]
+    return own | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+
+
+def _told(said: str) -> dict[str, object]:
+    """Return what the training said of itself; its last line is JSON."""
+    try:
+        told = json.loads(said.strip().split("\n")[-1])
+    except ValueError:
+        return {}
+    return {str(name): value for name, value in told.items()} if isinstance(told, dict) else {}
