@@ -151,8 +151,8 @@ def _page(source: str, bars: RunBars, rows: Sequence[Row], seeds: Sequence[Metri
             f"# Results on real bars: {source}",
             "",
             f"{info['bars']:,} bars of 3 minutes, {info['first'][:10]} to {info['last'][:10]}, default "
-            "settings; walk-forward: trained on 24 months, traded on the next three, moved on. All rows trade the same "
-            "sessions, which no model had seen. Made by `python -m benchmarks.results --data FILE`.",
+            "settings; walk-forward: trained on 24 months, traded on the next three, moved on. All rows "
+            "trade the same sessions, which no model had seen. Made by `python -m benchmarks.results --data FILE`.",
             "",
             "## At the charges of each date",
             "",

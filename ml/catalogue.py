@@ -17,6 +17,7 @@ import numpy as np
 from feeds.errors import DataError, SettingsError
 from ml.arrays import BarArrays, FloatArray
 from ml.rolling import ema_weights, rolling_mean, rolling_standard_deviation, weighted_mean, wilder_weights
+from ml.time_frames import TIME_FRAME_FEATURES
 
 __all__ = ["CATALOGUE", "LONGEST_SESSION_BARS", "Feature", "FeatureFunction", "average_true_range", "feature"]
 
@@ -275,6 +276,9 @@ _SHIPPED = (
 
 CATALOGUE: dict[str, Feature] = {
     shipped.name: shipped
-    for shipped in (function.feature for function in _SHIPPED)  # type: ignore[attr-defined]
+    for shipped in (
+        *(function.feature for function in _SHIPPED),  # type: ignore[attr-defined]
+        *(Feature(function.__name__, function, bars, 1, False) for function, bars in TIME_FRAME_FEATURES),
+    )
 }
 """Every shipped feature by name."""

@@ -14,11 +14,16 @@ from feeds.errors import SettingsError
 from feeds.suggest import did_you_mean
 from ml.arrays import BarArrays, FloatArray
 from ml.catalogue import CATALOGUE, Feature, average_true_range, feature
+from ml.time_frames import TIME_FRAME_FEATURES
 
 __all__ = ["DEFAULT_FEATURES", "BarArrays", "Feature", "FeatureSet", "average_true_range", "feature"]
 
-DEFAULT_FEATURES = tuple(name for name, shipped in CATALOGUE.items() if not shipped.level)
-"""The shipped features that are free of the price level, in the order in which a model gets them."""
+_LONGER = {function.__name__ for function, _ in TIME_FRAME_FEATURES}
+
+DEFAULT_FEATURES = tuple(
+    name for name, shipped in CATALOGUE.items() if not shipped.level and name not in _LONGER
+)
+"""Features of the bars themselves, free of the price level, in the order in which a model gets them."""
 
 
 class FeatureSet:

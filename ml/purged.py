@@ -19,12 +19,12 @@ import numpy.typing as npt
 
 from feeds.errors import DataError, SettingsError
 from ml.arrays import FloatArray, IntArray
-from ml.splits import checked_embargo, checked_ends
+from ml.splits import TakesGroups, checked_embargo, checked_ends
 
 __all__ = ["CombinatorialPurgedSplit", "PurgedKFold"]
 
 
-class PurgedKFold:
+class PurgedKFold(TakesGroups):
     """Each of several blocks of equal length is the test once, all other rows train.
 
     Parameters
@@ -73,7 +73,7 @@ class PurgedKFold:
         return f"PurgedKFold(folds={self.folds}, embargo_bars={self.embargo_bars})"
 
 
-class CombinatorialPurgedSplit:
+class CombinatorialPurgedSplit(TakesGroups):
     """Every choice of ``test_blocks`` out of ``blocks`` is the test once.
 
     Each block is tested in ``paths`` splits, so that the answers out of sample make as many whole histories.

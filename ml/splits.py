@@ -10,7 +10,7 @@ to be decided by its own bar. (López de Prado 2018, chapter 7.)
 from __future__ import annotations
 
 from collections.abc import Iterator, Sized
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,12 @@ import pandas as pd
 from feeds.errors import DataError, SettingsError
 from ml.arrays import IntArray
 
-__all__ = ["ChronologicalSplit", "Splitter", "WalkForwardSplit", "checked_embargo", "checked_ends"]
+if TYPE_CHECKING:
+    from sklearn.utils.metadata_routing import MetadataRequest
+
+__all__ = [
+    "ChronologicalSplit", "Splitter", "TakesGroups", "WalkForwardSplit", "checked_embargo", "checked_ends",
+]  # fmt: skip
 
 
 class Splitter(Protocol):
@@ -34,7 +39,19 @@ class Splitter(Protocol):
         """Yield (train, test) positions, oldest window first."""
 
 
-class ChronologicalSplit:
+class TakesGroups:
+    """A splitter that asks scikit-learn for ``groups`` where metadata routing is on."""
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Return what :meth:`split` wants passed on."""
+        from sklearn.utils.metadata_routing import MetadataRequest
+
+        request = MetadataRequest(owner=type(self).__name__)
+        request.split.add_request(param="groups", alias=True)
+        return request
+
+
+class ChronologicalSplit(TakesGroups):
     """The oldest part trains, the rest tests.
 
     Parameters
@@ -87,7 +104,7 @@ class ChronologicalSplit:
         return f"ChronologicalSplit(train_fraction={self.train_fraction}, embargo_bars={self.embargo_bars})"
 
 
-class WalkForwardSplit:
+class WalkForwardSplit(TakesGroups):
     """Train on some months, test on the next few, move on by those, and again.
 
     The first test window begins ``train_months`` after midnight of the first bar's day. Windows are calendar

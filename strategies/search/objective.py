@@ -22,6 +22,8 @@ from strategies.simulation import prepare_simulation
 
 __all__ = ["BarParts", "Judged", "cut_bars", "judge_values", "objective_of", "trade_bars"]
 
+_TRIAL_SAMPLES = 200
+
 
 class BarParts(NamedTuple):
     """The bars of a search.
@@ -111,7 +113,10 @@ def judge_values(space: SearchSpace, values: Values, bars: RunBars) -> tuple[str
     try:
         settings = space.settings_at(values)
         identity = trial_id(settings, bars, "walkforward")
-        return identity, _judged(settings, trade_bars(settings, bars))
+        # A trial is ranked by figures; intervals are for the best
+        report = settings.report.model_copy(update={"bootstrap_samples": _TRIAL_SAMPLES})
+        quick = settings.model_copy(update={"report": report})
+        return identity, _judged(settings, trade_bars(quick, bars))
     except MuhuratError as error:
         return identity, Judged(error=str(error))
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from sklearn.base import clone
 
 from ml.explain import reason_words, toward_side
 from ml.factory import make_model
@@ -30,7 +31,7 @@ def rows_to_learn(seed=5, rows=1500):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return {kind: model.fit(*rows_to_learn()) for kind, model in EXACT.items()}
+    return {kind: clone(model).fit(*rows_to_learn()) for kind, model in EXACT.items()}
 
 
 def margin_toward(probabilities, sides):
@@ -72,7 +73,7 @@ def test_classes_differ_by_the_ratio_of_their_probabilities(kind, fitted):
 def test_a_feature_that_no_tree_asks_adds_nothing(kind):
     features, labels = rows_to_learn()
     features[:, 2] = 1.0
-    model = EXACT[kind].fit(features, labels)
+    model = clone(EXACT[kind]).fit(features, labels)
     added = model.contributions(features)
     assert not added[:, :, 2].any()
     assert np.abs(added).mean(axis=(0, 1)).argmax() == 0
@@ -81,7 +82,7 @@ def test_a_feature_that_no_tree_asks_adds_nothing(kind):
 @pytest.mark.parametrize("kind", [*EXACT, "ensemble"])
 def test_the_same_for_a_row_alone_and_for_a_stored_model(kind, tmp_path):
     features, labels = rows_to_learn()
-    model = (EXACT | {"ensemble": SoftVotingModel(*EXACT.values())})[kind].fit(features, labels)
+    model = clone((EXACT | {"ensemble": SoftVotingModel(*EXACT.values())})[kind]).fit(features, labels)
     model.save(tmp_path)
     together = model.contributions(features)
     assert np.array_equal(load_model(kind, tmp_path).contributions(features), together)

@@ -148,7 +148,8 @@ def test_warm_up_is_neither_longer_nor_shorter_than_said():
         values = column(name)
         assert np.isnan(values[: found.warmup_bars - 1]).all(), name
         assert np.isfinite(values[found.warmup_bars - 1 :]).all(), name
-    assert ALL.warmup_bars == 390
+    assert ALL.warmup_bars == 600
+    assert FeatureSet(DEFAULT_FEATURES).warmup_bars == 390
 
 
 @settings(max_examples=60, deadline=None)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import config_context
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import cross_val_score
 
@@ -99,6 +100,28 @@ def test_scikit_learn_takes_them(name):
         DummyClassifier(), features, labels, cv=splitter, groups=label_ends(generator, rows, 4)
     )
     assert len(scores) == splitter.get_n_splits(features, labels)
+
+
+@pytest.mark.parametrize("name", SPLITTERS)
+@pytest.mark.parametrize("routing", [False, True])
+def test_scikit_learn_hands_the_label_ends_over(name, routing, monkeypatch):
+    """As ``groups``, with metadata routing as ``params``; a splitter that got none would purge nothing."""
+    rows = 400
+    ends, splitter, seen = np.minimum(np.arange(rows) + 9, rows - 1), SPLITTERS[name](5), []
+    whole = splitter.split
+
+    def split(rows, y=None, groups=None):
+        seen.append(groups)
+        return whole(rows, y, groups)
+
+    monkeypatch.setattr(splitter, "split", split)
+    given = {"params": {"groups": ends}} if routing else {"groups": ends}
+    with config_context(enable_metadata_routing=routing):
+        scores = cross_val_score(
+            DummyClassifier(), np.zeros((rows, 1)), np.arange(rows) % 2, cv=splitter, **given
+        )
+    assert len(scores) == splitter.get_n_splits()
+    assert [groups is ends for groups in seen] == [True]
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_too_few_rows_for_any_trade_choose_nothing():
     assert chosen["sell"].words() == "never (too few rows)"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 9999),
     strength=st.floats(0, 60),
@@ -111,7 +111,7 @@ def test_higher_costs_never_lower_what_the_chosen_trades_earn_before_them(seed, 
     assert all(later >= before - 1e-9 for before, later in pairwise(earned))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 9999), cost=st.floats(0, 10), strength=st.floats(-20, 60))
 def test_what_is_chosen_is_worth_it_at_its_bound(seed, cost, strength):
     probabilities, moves = random_market(seed, rows=600, strength=strength)
@@ -127,11 +127,11 @@ def test_what_is_chosen_is_worth_it_at_its_bound(seed, cost, strength):
 
 def test_without_an_edge_nothing_is_traded():
     traded = 0
-    for seed in range(30):
-        probabilities, moves = random_market(seed, strength=0.0)
+    for seed in range(12):
+        probabilities, moves = random_market(seed, rows=1500, strength=0.0)
         found = thresholds_of(choose_thresholds(probabilities, free_rows(moves, cost_bps=3.0), 50))
         traded += found != (math.inf, math.inf)
-    assert traded <= 3
+    assert traded <= 2
 
 
 def test_answers_and_rows_belong_together():

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 SEARCH: dict[str, Any] = {
-    "data": {"synthetic": {"sessions": 25, "edge": "momentum", "edge_bps": 30}},
+    "data": {"synthetic": {"sessions": 15, "edge": "momentum", "edge_bps": 30}},
     "strategy": {"name": "ema_cross"},
     "ml": {
         "search": {

@@ -245,6 +245,13 @@ def test_inputs_are_named_by_arm(bars):
     ]  # fmt: skip
 
 
+def test_a_bar_tells_which_arm_entered(bars):
+    records = []
+    journal = run(bars, ab(*TWO), on_bar=records.append)
+    assert [record.arm for record in records if record.units] == [one.arm for one in journal.contexts]
+    assert {record.arm for record in records} == {"", "a", "b"}
+
+
 COUNTED = []
 
 

@@ -73,6 +73,7 @@ def test_a_stored_model_does_not_judge_what_it_was_trained_on(bars, tmp_path):
     [
         ("ml.registry=elsewhere", True),
         ("ml.workers=2", True),
+        ("ml.importance=all", True),
         ("report.minimum_trades=50", True),
         ("data.store=elsewhere", True),
         ("ml.model.depth=5", False),

@@ -266,7 +266,7 @@ export const showModel = ({ now }) => {
 
 const DAY_COLUMNS = [["Day", ""], ["Mode", ""], ["Trades", "n"], ["Net", "n"], ["", "wrap"]];
 
-const CHALLENGER_COLUMNS = [["Who", ""], ["Trades", "n"], ["Net today", "n"], ["Open", "n"], ["Last days", "n"]];
+const CHALLENGER_COLUMNS = [["Who", ""], ["Trades", "n"], ["Net today", "n"], ["Open", "n away"], ["Last days", "n"]];
 
 export const showChallengers = ({ challengers, now }) => {
   const all = challengers ?? [], account = now?.account;
@@ -276,7 +276,7 @@ export const showChallengers = ({ challengers, now }) => {
   const row = (name, words, trades, today, open, days) => element("tr", "",
     cell("", element("b", "", name), element("small", "", ` ${words}`)), cell("n", trades),
     cell(`n ${isNumber(today) ? toneOf(today) : ""}`.trim(), isNumber(today) ? result(today) : NOTHING),
-    cell("n", open), cell("n", days));
+    cell("n away", open), cell("n", days));
   const held = (units) => units ? `${units > 0 ? "long" : "short"} ${grouped(Math.abs(units))}` : "flat";
   const ran = Math.max(0, ...all.map((one) => one.days));
   const mine = all.find((one) => one.days === ran);
@@ -284,7 +284,7 @@ export const showChallengers = ({ challengers, now }) => {
   table("challengers-table", CHALLENGER_COLUMNS, [
     row("Champion", now?.model?.version ?? "", account ? grouped(ended) : NOTHING, account?.realised_today, account ? held(account.position) : NOTHING, ran ? result(mine.champion_net_pnl) : NOTHING),
     ...all.map((one) => one.error
-      ? element("tr", "", cell("", element("b", "", one.name), element("small", "", ` ${one.error}`)), ...Array.from({ length: 4 }, () => cell("n", NOTHING)))
+      ? element("tr", "", cell("", element("b", "", one.name)), Object.assign(cell("caution wraps", one.error), { colSpan: CHALLENGER_COLUMNS.length - 1 }))
       : row(one.name, [one.strategy, one.model].filter(Boolean).join(" "), grouped(one.trades), one.net_pnl, held(one.open_units), one.days ? result(one.days_net_pnl) : NOTHING)),
   ]);
   put("challengers-words", `Same bars, simulated orders: nothing of a challenger's reaches the exchange. ${ran ? `Last days: the last ${counted(ran, "day")} on which it ran.` : "The list of days begins after the market."}`);
