@@ -1,4 +1,4 @@
-"""What challengers would have done: ``challengers.json`` of a day, and the list of all days.
+"""What challengers would have done: ``challengers.json`` of a day, its trades as a table, the list of days.
 
 Champion and challengers saw the same bars. The challengers' orders went to a simulated broker, so their
 results are those of a backtest; the champion's are beside them as they were.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
@@ -19,17 +19,37 @@ from feeds.errors import DataError
 __all__ = [
     "CHALLENGERS_DAYS_FILE",
     "CHALLENGERS_FILE",
+    "CHALLENGERS_TRADES_FILE",
     "ChallengerNow",
+    "ChallengerTrade",
     "ChallengersNow",
     "read_challenger_days",
     "read_challengers",
     "write_challenger_days",
+    "write_challenger_trades",
     "write_challengers",
 ]
 
 CHALLENGERS_FILE = "challengers.json"
+CHALLENGERS_TRADES_FILE = "challengers.csv"
 CHALLENGERS_DAYS_FILE = "challengers_days.csv"
 _COLUMNS = ("day", "name", "strategy", "model", "trades", "wins", "gross_pnl", "net_pnl", "fingerprint")
+
+
+class ChallengerTrade(BaseModel):
+    """A round trip that is over. Times are STARTs of bars, aware; money in rupees."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    side: int
+    units: float
+    entry_time: AwareDatetime
+    entry_price: float
+    exit_time: AwareDatetime
+    exit_price: float
+    exit_reason: str
+    gross_pnl: float
+    net_pnl: float
 
 
 class ChallengerNow(BaseModel):
@@ -53,6 +73,8 @@ class ChallengerNow(BaseModel):
         Over the trades, as of a backtest.
     error : str
         What keeps it from being run, in words; empty while nothing does.
+    round_trips : tuple of ChallengerTrade
+        Those that are over, in the order of entry.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -69,6 +91,7 @@ class ChallengerNow(BaseModel):
     last_decided_at: AwareDatetime | None = None
     fingerprint: str = ""
     error: str = ""
+    round_trips: tuple[ChallengerTrade, ...] = ()
 
 
 class ChallengersNow(BaseModel):
@@ -104,6 +127,20 @@ def read_challengers(path: Path) -> ChallengersNow:
         raise DataError(f"{path} is damaged: {error.error_count()} faults; remove the file") from error
 
 
+def write_challenger_trades(folder: Path) -> None:
+    """Write the trades of ``challengers.json`` beside it as a table, each with the challenger's name.
+
+    Raises
+    ------
+    DataError
+        There is no ``challengers.json``, or it is damaged.
+    """
+    now = read_challengers(folder / CHALLENGERS_FILE)
+    columns = ("name", *ChallengerTrade.model_fields)
+    rows = [{"name": one.name, **trade.model_dump()} for one in now.challengers for trade in one.round_trips]
+    _write_table(folder / CHALLENGERS_TRADES_FILE, columns, rows)
+
+
 def write_challenger_days(path: Path, day: dt.date, now: ChallengersNow) -> None:
     """Put a day into the list of days, in place of what stood there for it."""
     rows = [row for row in read_challenger_days(path) if row["day"] != day.isoformat()]
@@ -112,14 +149,7 @@ def write_challenger_days(path: Path, day: dt.date, now: ChallengersNow) -> None
         for one in now.challengers
         if not one.error
     ]
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(sorted(rows, key=lambda row: (row["day"], row["name"])))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    _write_table(path, _COLUMNS, sorted(rows, key=lambda row: (row["day"], row["name"])))
 
 
 def read_challenger_days(path: Path) -> Sequence[dict[str, str]]:
@@ -138,3 +168,14 @@ def read_challenger_days(path: Path) -> Sequence[dict[str, str]]:
             found = ", ".join(reader.fieldnames or ())
             raise DataError(f"{path} has the columns {found}, expected {', '.join(_COLUMNS)}; move it away")
         return list(reader)
+
+
+def _write_table(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)

@@ -1,4 +1,4 @@
-"""Command line of the models: ``python -m ml train | evaluate | list | show | promote | ...``."""
+"""Command line of the models: ``python -m ml train | evaluate | search | list | show | promote | ...``."""
 
 from __future__ import annotations
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-from strategies.challenger_watch import watch_challengers
-
 __all__ = ["main"]
+
+_NICE = 15
 
 
 def main() -> int:
@@ -14,6 +15,9 @@ def main() -> int:
     if sys.argv[1:] != ["challengers"]:
         sys.stderr.write("usage: python -m strategies challengers  (started by run_live.py)\n")
         return 2
+    os.nice(_NICE)  # before the imports, which take a second of a processor
+    from strategies.challenger_watch import watch_challengers
+
     return watch_challengers()
 
 

@@ -7,20 +7,18 @@ nothing to send an order with.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 from pathlib import Path
 from typing import IO, Any
 
-from analyzers.challengers import CHALLENGERS_FILE, write_challengers
+from analyzers.challengers import CHALLENGERS_FILE, write_challenger_trades, write_challengers
 from analyzers.parity.files import BARS_FILE
 from strategies.challengers import Challenger, judge_challengers, read_live_bars
 from strategies.settings import Settings
 
 __all__ = ["watch_challengers"]
 
-_NICE = 15
 _LOOK_SECONDS = 0.25
 
 
@@ -31,10 +29,9 @@ def watch_challengers(words: IO[str] = sys.stdin) -> int:
     ----------
     words : file
         Its first line is JSON: ``folder`` (of the day), ``settings``, ``starting_cash``. After the end of it
-        the bars are read once more.
+        the bars are read once more, and the trades are written as a table.
     """
     configuration: dict[str, Any] = json.loads(words.readline())
-    os.nice(_NICE)
     settings = Settings.model_validate(configuration["settings"])
     folder, cash = Path(configuration["folder"]), float(configuration["starting_cash"])
     challengers = [Challenger(section, settings, cash) for section in settings.live.challengers]
@@ -44,6 +41,8 @@ def watch_challengers(words: IO[str] = sys.stdin) -> int:
     while not over.wait(_LOOK_SECONDS):
         seen = _look(folder, challengers, seen)
     _look(folder, challengers, seen)
+    if (folder / CHALLENGERS_FILE).exists():
+        write_challenger_trades(folder)
     return 0
 
 

@@ -6,13 +6,9 @@ hold trading up. When it dies it is started anew; when the trading process dies,
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -21,20 +17,13 @@ from typing import Any, Self
 
 from feeds.log import Log
 from feeds.secrets import without_secrets
+from strategies.kept_process import KeptProcess
 from strategies.live_controls import Command, Outcome
 
 __all__ = ["CompanionProcess"]
 
 _ROOT = Path(__file__).resolve().parents[1]
-_END_SECONDS = 20.0
-_END = "end"
-"""Without that word the end of our pipe means to the companion that we have died."""
-
 _EVENTS = ("alerts_off", "no_status_page")
-_FIRST_PAUSE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 60.0
-_LIVED_SECONDS = 60.0
-"""One that dies sooner is started anew ever more rarely: each start takes a second of a processor."""
 
 
 class CompanionProcess:
@@ -53,77 +42,33 @@ class CompanionProcess:
     def __init__(
         self, configuration: Mapping[str, Any], carry_out: Callable[[Command], Outcome], log: Log
     ) -> None:
-        self._first_line = json.dumps(configuration)
         self._carry_out = carry_out
         self._log = log
-        self._over = threading.Event()
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
         self._commands = ThreadPoolExecutor(1, "command")
         self._logins = ThreadPoolExecutor(1, "login")
-        self._thread = threading.Thread(target=self._run, name="companion", daemon=True)
+        self._child = KeptProcess(
+            [sys.executable, "-m", "analyzers", "companion"],
+            json.dumps(configuration),
+            name="companion",
+            on_line=self._take,
+            on_death=lambda code, pause: log.error("companion_died", code=code, next_try_seconds=pause),
+            environment=without_secrets(os.environ),  # it serves a page, and needs none that can trade
+            folder=_ROOT,
+        )
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._child.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let it send what waits, and end it."""
-        self._over.set()
-        with self._lock:
-            process = self._process
-        if process is not None:
-            _say(process, _END)
-            try:
-                process.wait(_END_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        self._thread.join()
+        self._child.__exit__(kind, error, trace)
         for pool in (self._commands, self._logins):
             pool.shutdown()
 
-    # -- the thread ------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        pause = _FIRST_PAUSE_SECONDS / 2.0
-        while not self._over.is_set():
-            begun = time.monotonic()
-            code = self._live_once()
-            if self._over.is_set():
-                return
-            has_lived = time.monotonic() - begun >= _LIVED_SECONDS
-            pause = _FIRST_PAUSE_SECONDS if has_lived else min(_LONGEST_PAUSE_SECONDS, 2.0 * pause)
-            self._log.error("companion_died", code=code, next_try_seconds=pause)
-            self._over.wait(pause)
-
-    def _live_once(self) -> int | None:
-        """Start it and listen until it ends; return its exit code, None where it could not be started."""
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "analyzers", "companion"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                cwd=_ROOT,
-                env=without_secrets(os.environ),  # it serves a page, and needs none that can trade
-                start_new_session=True,  # Ctrl-C is for us: the companion has to tell what comes of it
-            )
-        except OSError:  # no memory, or no process left
-            return None
-        with self._lock:
-            self._process = process
-        try:
-            _say(process, self._first_line)
-            if self._over.is_set():
-                _say(process, _END)
-            for line in process.stdout or ():
-                self._take(line)
-        finally:
-            _close(process)
-        return process.returncode
+    # -- the thread that listens -----------------------------------------------------------------
 
     def _take(self, line: str) -> None:
         """Take a line of the companion's."""
@@ -174,20 +119,3 @@ class CompanionProcess:
             outcome=outcome.outcome,
             words=outcome.words,
         )
-
-
-def _say(process: subprocess.Popen[str], line: str) -> None:
-    """Tell the companion something; one that has ended by itself hears nothing, and its exit code tells."""
-    with contextlib.suppress(OSError, ValueError):
-        if process.stdin is not None:
-            process.stdin.write(f"{line}\n")
-            process.stdin.flush()
-
-
-def _close(process: subprocess.Popen[str]) -> None:
-    """Close the pipes, which flushes what a dead companion did not take, and wait for its end."""
-    for pipe in (process.stdin, process.stdout):
-        with contextlib.suppress(OSError):
-            if pipe is not None:
-                pipe.close()
-    process.wait()

@@ -32,9 +32,11 @@ from feeds.live_log import LiveLog
 from feeds.market_events import MarketEvent, StreamDown, StreamUp
 from feeds.terms import ContractTerms, DatedTerms
 from feeds.tick_bars import Tick
+from ml.registry import CHAMPION
 from strategies.arm_models import load_models
 from strategies.assembly import assemble
 from strategies.challenger_process import ChallengerProcess
+from strategies.challengers import with_fixed_models
 from strategies.live_accounts import Account, ExchangeAccount, PaperAccount
 from strategies.live_glance import DayGlance, StreamGlance, glance_at
 from strategies.live_request import LiveRequest
@@ -287,7 +289,8 @@ class LiveDay:
             )
         market = settings.market.model_copy(update={"lot_size": instrument.lot, "tick_size": instrument.tick})
         broker = settings.broker.model_copy(update={"starting_cash": cash})
-        return settings.model_copy(update={"market": market, "broker": broker})
+        settings = settings.model_copy(update={"market": market, "broker": broker})
+        return with_fixed_models(settings, self._request.model or CHAMPION)
 
     def _cash_so_far(self) -> float | None:
         """Return what the day began with before a restart; a position may block all that is free now."""
@@ -298,7 +301,7 @@ class LiveDay:
         return None if opened is None else opened.cash
 
     def _load_model(self, settings: Settings) -> PreparedModel | None:
-        model = load_models(settings, self._request.model or "champion")
+        model = load_models(settings, self._request.model or CHAMPION)
         if model is not None:
             self._log.info("model", **model.info)
         return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from feeds.section import Section
 from strategies.challenger_settings import ChallengerSettings
@@ -107,6 +107,19 @@ class LiveSettings(Section):
     keep_backups: int = Field(
         30, ge=1, le=10_000, description="Backup files kept; the oldest beyond them are removed."
     )
+
+    @field_validator("challengers")
+    @classmethod
+    def _have_names_of_their_own(
+        cls, given: tuple[ChallengerSettings, ...]
+    ) -> tuple[ChallengerSettings, ...]:
+        names = [one.name for one in given]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"two challengers are called {', '.join(twice)}, expected a name of its own for each"
+            )
+        return given
 
     @model_validator(mode="after")
     def _checks_come_before_the_session(self) -> LiveSettings:

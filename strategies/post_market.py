@@ -17,6 +17,7 @@ from analyzers.challengers import (
     CHALLENGERS_DAYS_FILE,
     CHALLENGERS_FILE,
     write_challenger_days,
+    write_challenger_trades,
     write_challengers,
 )
 from analyzers.day_chart import write_day_chart
@@ -212,7 +213,9 @@ class _Work:
         challengers = [Challenger(section, settings, recorded.starting_cash) for section in sections]
         judged = judge_challengers(challengers, recorded.run.bars)
         write_challengers(self._folder / CHALLENGERS_FILE, judged)
+        write_challenger_trades(self._folder)
         write_challenger_days(self._state_folder / CHALLENGERS_DAYS_FILE, self._day, judged)
+        self.failed |= {f"challenger {one.name}": one.error for one in judged.challengers if one.error}
 
     def _earlier(self) -> list[Path]:
         days = read_days(self._state_folder / DAYS_FILE)

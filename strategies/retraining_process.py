@@ -7,7 +7,6 @@ started it, and before a session unless it may go on.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from feeds.log import Log
-from feeds.secrets import without_secrets
+from strategies.kept_process import environment_beside
 from strategies.settings import Settings
 
 __all__ = ["RETRAIN_LOG", "RetrainingProcess"]
@@ -24,11 +23,9 @@ __all__ = ["RETRAIN_LOG", "RetrainingProcess"]
 RETRAIN_LOG = "retrain.log"
 """What the last training said, in the state's folder."""
 
-_ROOT = Path(__file__).resolve().parents[1]
 _SETTINGS_FILE = "retrain-settings.json"
 _NICE = 19
 _END_SECONDS = 5.0
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class RetrainingProcess:
@@ -88,7 +85,7 @@ class RetrainingProcess:
                     stderr=errors,
                     text=True,
                     errors="replace",
-                    env=_environment(),
+                    env=environment_beside(),
                     start_new_session=True,  # Ctrl-C is for us, who end it
                 )
         except OSError as error:  # no room, no memory, no process left
@@ -146,13 +143,6 @@ class RetrainingProcess:
         path = self._folder / _SETTINGS_FILE
         path.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
         return path
-
-
-def _environment() -> dict[str, str]:
-    """Return ours without secrets: one thread for each library, and our packages from any folder."""
-    own = without_secrets(os.environ) | dict.fromkeys(_THREADS, "1")
-    paths = [str(_ROOT), own.get("PYTHONPATH", "")]
-    return own | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
 
 def _told(said: str) -> dict[str, object]:

@@ -42,7 +42,7 @@ def open_study(name: str, address: str) -> Study:
         import optuna
         from optuna.storages import RDBStorage
         from sqlalchemy.engine import make_url
-        from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+        from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, ProgrammingError
     except ImportError as error:
         raise SettingsError(
             f"a search needs optuna, which is not installed ({error}); run: pip install 'muhurat[search]'"
@@ -58,7 +58,10 @@ def open_study(name: str, address: str) -> Study:
         else:
             engine = {"pool_pre_ping": True}
         with storage_faults_told(address):
-            storage = RDBStorage(address, engine_kwargs=engine)
+            try:
+                storage = RDBStorage(address, engine_kwargs=engine)
+            except (IntegrityError, ProgrammingError):  # another process made the tables at the same time
+                storage = RDBStorage(address, engine_kwargs=engine)
             return optuna.create_study(
                 study_name=name, storage=storage, direction="maximize", load_if_exists=True
             )

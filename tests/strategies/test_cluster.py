@@ -1,15 +1,14 @@
 """The same numbers on a Dask cluster of two processes as on this one."""
 
+import joblib
 import pytest
 
-import joblib
 from feeds.errors import SettingsError
 from ml.parallel import on_cluster, one_at_a_time
 from strategies.backtest import BacktestRequest, run_backtest
 from strategies.progress import QuietProgress
 from strategies.search.run import SearchRequest, run_search
 from strategies.settings import load_settings
-from tests.strategies.search_example import write_search_file
 
 MODEL = [
     "data.synthetic.sessions=60", "data.synthetic.edge=momentum", "data.synthetic.edge_bps=40",
@@ -43,7 +42,7 @@ def test_a_cluster_gives_the_fingerprint_of_the_sequential_run(cluster_address, 
         return run_backtest(request, QuietProgress()).result
 
     def search(name):
-        request = SearchRequest(settings=settings, trials=4, workers=1, study=name)
+        request = SearchRequest(settings=settings, trials=3, workers=1, study=name)
         page = run_search(request, QuietProgress()).page
         return [row[1:] for row in page.trials], page.holdout
 
@@ -74,7 +73,3 @@ def test_a_scheduler_that_is_not_there_is_told_in_one_line(address, monkeypatch)
     monkeypatch.setattr("ml.parallel._CONNECT_SECONDS", 1)
     with pytest.raises(SettingsError, match="found no Dask scheduler"), on_cluster(address):
         pass
-
-
-def test_the_small_search_is_one(tmp_path):
-    assert load_settings(write_search_file(tmp_path)).strategy.name == "ema_cross"

@@ -15,7 +15,7 @@ from analyzers.status.auth import TOKEN_FILE
 from feeds.clock import WallClock
 from feeds.live_log import make_log
 from feeds.secrets import Secrets
-from strategies import companion_process
+from strategies import kept_process
 from strategies.companion_process import CompanionProcess
 from strategies.live_controls import Outcome
 from tests.analyzers.alerts.support import MemoryLog
@@ -68,7 +68,7 @@ def telegram():
 
 def child_of(companion):
     """Return its process, which is what a test kills."""
-    return companion._process
+    return companion._child._process
 
 
 def test_the_page_orders_the_process_obeys_and_the_page_learns_of_it(trading):
@@ -130,7 +130,7 @@ def test_one_that_died_just_before_the_end_is_no_trouble(trading):
 
 
 def test_one_that_hangs_at_the_end_is_killed(trading, monkeypatch):
-    monkeypatch.setattr(companion_process, "_END_SECONDS", 0.1)
+    monkeypatch.setattr(kept_process, "_END_SECONDS", 0.1)
     with trading.keep_companion() as companion:
         trading.wait_told("status_page")
         child = child_of(companion)
@@ -166,9 +166,9 @@ class Deaths(MemoryLog):
 
 def die_until(enough, monkeypatch, start):
     log = Deaths(enough)
-    monkeypatch.setattr(companion_process.subprocess, "Popen", start)
+    monkeypatch.setattr(kept_process.subprocess, "Popen", start)
     companion = CompanionProcess({}, lambda _: Outcome("done", ""), log)
-    monkeypatch.setattr(companion._over, "wait", lambda seconds: log.were_enough.wait(0))
+    monkeypatch.setattr(companion._child._over, "wait", lambda seconds: log.were_enough.wait(0))
     with companion:
         assert log.were_enough.wait(WAIT)
     return log

@@ -73,13 +73,13 @@ def test_every_trial_is_counted_once_and_the_look_at_the_holdout_too(settings):
     assert outcome.page.counted == 6
 
 
-def test_a_trial_of_a_process_that_is_gone_is_made_again_and_the_study_comes_out_the_same(settings, tmp_path):
-    whole = search(settings, 8, study="whole")
+def test_a_trial_of_a_process_that_is_gone_is_made_again_with_the_same_values(settings, tmp_path):
     address = storage_address(None, None, tmp_path / "runs" / "search" / "cut.sqlite")
     search(settings, 5, study="cut")
     study = open_study("cut", address)
     space = SearchSpace(settings)
-    handle = SearchStudy(study, space, study.user_attrs["definition"], settings.ml.search.seed)
+    # Another seed: drawn anew, the values would be others
+    handle = SearchStudy(study, space, study.user_attrs["definition"], settings.ml.search.seed + 1000)
     left = handle.propose(8, 4)
     assert len(left) == 3
     gone = subprocess.Popen([sys.executable, "-c", ""])
@@ -87,15 +87,10 @@ def test_a_trial_of_a_process_that_is_gone_is_made_again_and_the_study_comes_out
     for proposal in left[1:]:
         handle._asked[proposal.number].set_user_attr("owner", [os.uname().nodename, gone.pid])
     again = search(settings, 8, study="cut")
-    assert tried(again)[:5] == tried(whole)[:5]
-    assert sorted(map(str, tried(again)[5:])) == sorted(map(str, _proposed(tried(again), left)))
     assert len(tried(again)) == 8
+    assert [row[0] for row in tried(again)[5:]] == [tuple(proposal.values.items()) for proposal in left]
+    assert all(row[1] is not None for row in tried(again))
     assert len(lines_of("search")) == len({line["id"] for line in lines_of("search")})
-
-
-def _proposed(rows, left):
-    values = [tuple(proposal.values.items()) for proposal in left]
-    return [row for row in rows if row[0] in values]
 
 
 def test_no_trial_sees_the_holdout(settings):

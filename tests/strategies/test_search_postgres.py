@@ -15,7 +15,7 @@ from strategies.search.storage import open_study
 from tests.strategies.search_example import write_search_file
 
 ROOT = Path(__file__).resolve().parents[2]
-TRIALS = 16
+TRIALS = 24
 
 
 def postgres_programs():
@@ -30,7 +30,7 @@ def running_postgres(programs):
     """Yield the folder of the socket of a fresh server that listens nowhere else."""
     # PostgreSQL does not run as root, and its user may not enter the folders of the tests
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    folder = Path(tempfile.mkdtemp(prefix="muhurat-pg-", dir="/tmp"))  # noqa: S108 # a socket's path is short
+    folder = Path(tempfile.mkdtemp(prefix="muhurat-pg-", dir="/tmp"))  # a socket's path is short
     if as_user:
         shutil.chown(folder, "postgres")
     data = folder / "data"
