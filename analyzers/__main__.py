@@ -1,4 +1,4 @@
-"""Tell about runs: ``python -m analyzers report``, ``parity``, ``status`` and ``alerts``."""
+"""Tell about runs: ``python -m analyzers report``, ``parity``, ``status``, ``challengers``, ``alerts``."""
 
 from __future__ import annotations
 
@@ -173,6 +173,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder that a run wrote")
     add_parity_parser(commands)
     add_status_parser(commands)
+    challengers = commands.add_parser("challengers", help="print champion and challengers over all days")
+    challengers.add_argument(
+        "--state", type=Path, required=True, metavar="DIR", help="folder that run_live.py keeps its days in"
+    )
     alerts = commands.add_parser("alerts", help="send a test alert on every channel that is set up")
     alerts.add_argument("--settings", type=Path, metavar="FILE", help="settings file (default: none)")
     alerts.add_argument(
@@ -188,6 +192,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return compare_day(given) if given.run else calibrate_days(given)
         if given.command == "status":
             return show_status(given)
+        if given.command == "challengers":
+            from analyzers.challenger_table import show_challengers
+
+            return show_challengers(given.state)
         if given.command == "alerts":
             return try_channels(given)
         if given.command == "companion":

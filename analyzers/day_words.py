@@ -210,6 +210,9 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "clock_stepped": lambda told: f"this machine's clock was moved by {told['seconds']:+.0f} s",
     "control": lambda told: f"{_name(told['command'])} by {told['by']}, {told['outcome']}: {told['words']}",
     "companion_died": lambda told: f"the companion (page and alerts) died with code {told['code']}",
+    "challengers_died": lambda told: (
+        f"the challengers' process died with code {told['code']}{_because(told['error'])}"
+    ),
     "status_page": lambda told: (
         f"status page {told['url']}"
         + (f", its token is in {told['token_file']}" if told.get("token_file") else "")

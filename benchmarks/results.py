@@ -20,6 +20,7 @@ import numpy as np
 
 from analyzers.costs import at_todays_charges
 from analyzers.equity import equity_frame
+from analyzers.luck import random_entry_figures
 from analyzers.metrics import Metrics, compute_metrics
 from analyzers.trades import trades_frame
 from analyzers.verdict import EdgeVerdict, judge_edge
@@ -139,6 +140,7 @@ def _judge(
     trades = trades_frame(fills, journal.contexts, run.bars)
     sharpes = [float(sharpe) for sharpe in others if isinstance(sharpe, float)]
     metrics = compute_metrics(trades, equity_frame(fills, run.bars, cash), cash, sharpes)
+    metrics |= random_entry_figures(trades, run.bars, settings.report)
     return metrics, judge_edge(trades, metrics)
 
 
@@ -152,7 +154,9 @@ def _page(source: str, bars: RunBars, rows: Sequence[Row], seeds: Sequence[Metri
             "",
             f"{info['bars']:,} bars of 3 minutes, {info['first'][:10]} to {info['last'][:10]}, default "
             "settings; walk-forward: trained on 24 months, traded on the next three, moved on. All rows "
-            "trade the same sessions, which no model had seen. Made by `python -m benchmarks.results --data FILE`.",
+            "trade the same sessions, which no model had seen, and count as trials of one another. Made by "
+            "`python -m benchmarks.results --data FILE`. A dash for the Sharpe ratio: the account was wiped "
+            "out.",
             "",
             "## At the charges of each date",
             "",

@@ -9,11 +9,11 @@ from feeds.errors import DataError
 from ml.arrays import FloatArray
 from ml.significance import block_draws
 
-__all__ = ["PairedTest", "paired_test"]
+__all__ = ["LEAST_SESSIONS", "PairedTest", "paired_test"]
 
 _BLOCK_SESSIONS = 5
 """Sessions drawn together: a week's weather stays in one piece."""
-_LEAST_SESSIONS = 4 * _BLOCK_SESSIONS
+LEAST_SESSIONS = 4 * _BLOCK_SESSIONS
 
 
 class PairedTest(BaseModel):
@@ -86,10 +86,10 @@ def paired_test(
     DataError
         Fewer than 20 sessions, or not the same number for both.
     """
-    if len(champion) != len(challenger) or len(champion) < _LEAST_SESSIONS:
+    if len(champion) != len(challenger) or len(champion) < LEAST_SESSIONS:
         raise DataError(
             f"found {len(champion)} sessions of the champion and {len(challenger)} of the challenger, "
-            f"expected the same {_LEAST_SESSIONS} or more; give newer bars, or wait until there are some"
+            f"expected the same {LEAST_SESSIONS} or more; give newer bars, or wait until there are some"
         )
     difference = challenger - champion
     draws = block_draws(len(difference), _BLOCK_SESSIONS, samples, np.random.default_rng(seed))

@@ -17,7 +17,7 @@ class ChallengerSettings(Section):
     name: str = Field(min_length=1, max_length=40, pattern=r"^[\w .+-]+$", description="what it is called")
     strategy: str = Field(default="ml", min_length=1, description="a strategy, as in strategy.name")
     model: str | None = Field(
-        default=None, description="a stored version; null = the champion, or none where no model is asked"
+        default=None, description="a stored version; null = the day's own, or none where no model is asked"
     )
     parameters: dict[str, Any] = Field(
         default={}, description="the strategy's own settings, as in strategy.parameters"

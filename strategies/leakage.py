@@ -16,7 +16,7 @@ from feeds.clock import IST
 from ml.arrays import IntArray
 from ml.leakage.finding import Finding
 from ml.leakage.futures import other_futures, probe_positions
-from ml.predict import Predictor
+from strategies.arm_predictors import AnyPredictor
 from strategies.assembly import assemble_backtest
 from strategies.settings import Settings
 
@@ -25,6 +25,7 @@ __all__ = ["Recorded", "Simulate", "check_decisions", "check_fills", "simulate_w
 _ENTRIES, _PROBES = 4, 4
 _BARS_BEFORE, _BARS_AFTER = 20, 20
 _ENTRY = "entry"
+_AT_MARKET = (_ENTRY, "signal", "square_off")
 
 
 class Recorded(NamedTuple):
@@ -45,7 +46,7 @@ class Recorded(NamedTuple):
 Simulate = Callable[[pd.DataFrame], Recorded]
 
 
-def simulate_with(settings: Settings, calendar: TradingCalendar, predictor: Predictor | None) -> Simulate:
+def simulate_with(settings: Settings, calendar: TradingCalendar, predictor: AnyPredictor | None) -> Simulate:
     """Return the simulation of the settings' strategy, every bar visited."""
 
     def simulate(frame: pd.DataFrame) -> Recorded:
@@ -78,7 +79,7 @@ def check_decisions(
         Of the bars after which the future changes, and of the futures.
     """
     generator = np.random.default_rng(seed)
-    entries = np.flatnonzero(_sides(recorded, frame))
+    entries = np.flatnonzero([role == _ENTRY for role in _decided(recorded, frame)])
     probes = np.unique(
         np.concatenate(
             [generator.permutation(entries)[:_ENTRIES], probe_positions(frame, _PROBES, generator)]
@@ -97,10 +98,10 @@ def check_decisions(
 
 
 def check_fills(recorded: Recorded, frame: pd.DataFrame) -> list[Finding]:
-    """Find entries that fill before the bar after their decision, or at a price that bar's open did not have.
+    """Find market orders that fill before the bar after their decision, or at another price than its open.
 
-    The house's rule: what is decided at a bar's close fills no earlier than the next bar, at its open before
-    slippage.
+    The house's rule: what a strategy decides at a bar's close, to enter or to leave, fills no earlier than
+    the next bar, at its open before slippage.
 
     Parameters
     ----------
@@ -110,34 +111,41 @@ def check_fills(recorded: Recorded, frame: pd.DataFrame) -> list[Finding]:
         Its bars.
     """
     opens = frame["open"].to_numpy(np.float64)
-    sides = _sides(recorded, frame)
+    decided = _decided(recorded, frame)
     findings: dict[str, Finding] = {}
     begun: set[int] = set()
-    for fill in (one for one in recorded.fills if one.role == _ENTRY):
+    for fill in (one for one in recorded.fills if one.role in _AT_MARKET):
+        what = "entry" if fill.role == _ENTRY else "exit"
         bar = frame.index[fill.bar].to_pydatetime()
-        # A large entry goes on filling on later bars; only its first fill follows its decision at once
-        is_first, follows = fill.trade_id not in begun, fill.bar > 0 and sides[fill.bar - 1] != 0
-        begun.add(fill.trade_id)
+        # A large order goes on filling on later bars; only its first fill follows its decision at once
+        is_first, follows = fill.order_id not in begun, fill.bar > 0 and decided[fill.bar - 1] == fill.role
+        begun.add(fill.order_id)
         if is_first and not follows:
+            guilty = f"{what} on another bar"
             words = "filled on a bar that does not follow its decision, expected the bar after it"
-            findings.setdefault("bar", Finding("fill", "entry on another bar", bar, 1.0, words))
+            findings.setdefault(guilty, Finding("fill", guilty, bar, 1.0, words))
         elif not math.isclose(fill.reference_price, opens[fill.bar], rel_tol=1e-12):
+            guilty = f"{what} at another price"
             amount = fill.reference_price - opens[fill.bar]
             words = (
                 f"filled at {fill.reference_price:g} before slippage, the bar opened at {opens[fill.bar]:g}"
             )
-            findings.setdefault("price", Finding("fill", "entry at another price", bar, amount, words))
+            findings.setdefault(guilty, Finding("fill", guilty, bar, amount, words))
     return list(findings.values())
 
 
-def _sides(recorded: Recorded, frame: pd.DataFrame) -> IntArray:
-    """Return what was decided on each bar, 0 for nothing; a strategy is silent while indicators warm up."""
-    sides = np.zeros(len(frame), dtype=np.int64)
+def _decided(recorded: Recorded, frame: pd.DataFrame) -> list[str]:
+    """Return the role of the market order that was decided on each bar, empty where none was."""
+    roles = [""] * len(frame)
+    for place, record in zip(_places(recorded, frame), recorded.records, strict=True):
+        roles[place] = _ENTRY if record.side else record.leaves
+    return roles
+
+
+def _places(recorded: Recorded, frame: pd.DataFrame) -> IntArray:
+    """Return the position of each record's bar; a strategy is silent while its indicators warm up."""
     starts = pd.DatetimeIndex([record.start for record in recorded.records])
-    sides[pd.DatetimeIndex(frame.index).tz_localize(None).get_indexer(starts)] = [
-        record.side for record in recorded.records
-    ]
-    return sides
+    return pd.DatetimeIndex(frame.index).tz_localize(None).get_indexer(starts).astype(np.int64)
 
 
 def _compare(caught: dict[str, Finding], record: BarRecord, then: BarRecord, future: str) -> None:

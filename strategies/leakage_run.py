@@ -20,9 +20,14 @@ from ml.leakage.overlap import check_overlap
 from ml.leakage.target import check_target
 from ml.purged import CombinatorialPurgedSplit, PurgedKFold
 from ml.splits import Splitter
+from ml.train import WalkForward
+from strategies.arm_predictors import AnyPredictor, ArmPredictors
 from strategies.leakage import check_decisions, check_fills, simulate_with
-from strategies.live_settings import LEAST_WARMUP_BARS
+from strategies.leakage_start import check_live_start
+from strategies.plugins import models_of
 from strategies.settings import Settings
+from strategies.trade_cost import choosing_cost
+from strategies.warm_up import live_warmup_bars
 
 __all__ = ["Check", "LeakageReport", "run_leakage_checks"]
 
@@ -94,9 +99,9 @@ def run_leakage_checks(
     def warm_up() -> list[Finding]:
         findings, found = check_warm_up(chosen.features, frame)
         warm_ups.extend(found)
-        return findings + _live_warm_up(found)
+        return findings
 
-    work.check("warm-up", f"{count}; a live day begins with {LEAST_WARMUP_BARS} bars or more", warm_up)
+    work.check("warm-up", count, warm_up)
     matrix = chosen.compute(frame)
     work.check(
         "target", f"{count} alone against the label", lambda: check_target(chosen.names, matrix, labels)
@@ -119,26 +124,41 @@ def _check_pipeline(work: _Work, settings: Settings, frame: pd.DataFrame, calend
         overlap = partial(check_overlap, name, splitter, frame, labels, embargo)
         work.check("overlap", f"every split of {name}", overlap)
     window = frame.iloc[: _first_window(settings, frame)]
+
+    def learn(bars: pd.DataFrame) -> WalkForward:
+        return train(bars, ml, cost_bps=choosing_cost(settings, bars))
+
     work.check(
         "fitting",
         f"scaler, trees, stopping, thresholds of a window of {len(window):,} bars",
-        lambda: check_fitting(lambda bars: train(bars, ml), window),
+        lambda: check_fitting(learn, window),
     )
-    trained = train(window, ml)
+    _check_trading(work, settings, window, calendar, learn(window))
+
+
+def _check_trading(
+    work: _Work, settings: Settings, window: pd.DataFrame, calendar: TradingCalendar, trained: WalkForward
+) -> None:
     begin = int(window.index.searchsorted(pd.Timestamp(trained.windows[0].test_first)))
-    warmup = trained.predictor.warmup_bars
-    traded = window.iloc[max(0, begin - warmup) :].iloc[:_TRADED_BARS]
-    simulate = simulate_with(settings, calendar, trained.predictor)
+    predictor = _asked_by(settings, trained)
+    warmup = live_warmup_bars(settings, predictor)
+    traded = window.iloc[max(0, begin - warmup) :].iloc[: warmup + _TRADED_BARS]
+    simulate = simulate_with(settings, calendar, predictor)
     recorded = simulate(traded)
     what = f"{settings.strategy.name}, {len(traded):,} bars, {len(recorded.fills)} fills"
-    work.check(
-        "decision",
-        what,
-        lambda: check_decisions(
-            simulate, traded, recorded, warmup_bars=max(warmup, settings.strategy.atr_period_bars * 20)
-        ),
-    )
+    decisions = partial(check_decisions, simulate, traded, recorded, warmup_bars=warmup)
+    work.check("decision", what, decisions)
+    start = partial(check_live_start, simulate, traded, recorded, warmup_bars=warmup)
+    work.check("live start", f"{settings.strategy.name}, a session that {warmup} bars come before", start)
     work.check("fill", what, lambda: check_fills(recorded, traded))
+
+
+def _asked_by(settings: Settings, trained: WalkForward) -> AnyPredictor | None:
+    """Return the trained model as the strategy asks it; every arm of several gets the same."""
+    arms = models_of(settings.strategy)
+    if not arms or "" in arms:
+        return trained.predictor if arms else None
+    return ArmPredictors(dict.fromkeys(arms, trained.predictor), trained.windows[0].test_first)
 
 
 class _Work:
@@ -156,18 +176,6 @@ class _Work:
         found = work()
         self.checks.append(Check(name, looked_at, len(found)))
         self.findings.extend(found)
-
-
-def _live_warm_up(found: Sequence[WarmUp]) -> list[Finding]:
-    return [
-        Finding(
-            "warm-up", one.feature, None, float(one.found),
-            f"needs {one.found} bars, a live day asks the broker for {LEAST_WARMUP_BARS} or what the model "
-            "declares; raise its warmup_bars to what it needs",
-        )
-        for one in found
-        if one.found > max(LEAST_WARMUP_BARS, one.declared)
-    ]  # fmt: skip
 
 
 def _first_bars(frame: pd.DataFrame, sessions: int) -> int:

@@ -41,7 +41,6 @@ from strategies.live_accounts import Account, ExchangeAccount, PaperAccount
 from strategies.live_glance import DayGlance, StreamGlance, glance_at
 from strategies.live_request import LiveRequest
 from strategies.live_result import write_day
-from strategies.live_settings import LEAST_WARMUP_BARS
 from strategies.modelling import PreparedModel
 from strategies.plugins import plugin_of
 from strategies.recording import DayRecorder
@@ -49,6 +48,7 @@ from strategies.settings import Settings
 from strategies.square_off import is_square_off_late, square_off_time
 from strategies.tick_recorder import TickRecorder
 from strategies.token_watch import TokenWatch
+from strategies.warm_up import live_warmup_bars
 from strategies.why import bar_reasons
 
 __all__ = ["LiveDay"]
@@ -365,7 +365,7 @@ class LiveDay:
         )
 
     def _make_bars(self, settings: Settings, instrument: Instrument, model: PreparedModel | None) -> LiveBars:
-        warmup = max(LEAST_WARMUP_BARS, model.predictor.warmup_bars + 1 if model else 0)
+        warmup = live_warmup_bars(settings, model.predictor if model else None)
         return LiveBars(
             calendar=self._calendar,
             bar_minutes=settings.data.bar_minutes,

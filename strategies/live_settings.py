@@ -9,10 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from feeds.section import Section
 from strategies.challenger_settings import ChallengerSettings
 
-__all__ = ["LEAST_WARMUP_BARS", "LiveSettings"]
-
-LEAST_WARMUP_BARS = 400
-"""History that a day begins with, also where no model asks for as much."""
+__all__ = ["LiveSettings"]
 
 
 class LiveSettings(Section):

@@ -205,11 +205,11 @@ class _Work:
         return HitRateNow.model_validate({"day": self._day, **found._asdict()})
 
     def challengers(self) -> None:
+        if not self._settings.live.challengers:
+            return
         recorded = read_day(self._folder)
         settings = recorded_settings(recorded)
-        sections = settings.live.challengers
-        if not sections:
-            return
+        sections = settings.live.challengers  # with the models that they had on the day
         challengers = [Challenger(section, settings, recorded.starting_cash) for section in sections]
         judged = judge_challengers(challengers, recorded.run.bars)
         write_challengers(self._folder / CHALLENGERS_FILE, judged)

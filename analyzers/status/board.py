@@ -246,7 +246,7 @@ class Board:
                 self._read_day()
                 days = self._days_file.read()
                 if self._day is not None:
-                    found = self._challenger_files.read(self._day.folder, days)
+                    found = self._challenger_files.read(self._day.folder)
                     self._challengers = _masked(found, self._mask)
             except OSError as error:
                 problem = f"{error.strerror} at {error.filename}"

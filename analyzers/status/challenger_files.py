@@ -1,23 +1,18 @@
-"""What the page shows of the challengers: today, and over the last days."""
+"""What the page shows of the challengers: today, and over all days."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analyzers.challengers import (
-    CHALLENGERS_DAYS_FILE,
-    CHALLENGERS_FILE,
-    read_challenger_days,
-    read_challengers,
-)
+from analyzers.challenger_totals import CHAMPION_DAYS_FILE, ChallengerTotals, challenger_totals
+from analyzers.challengers import CHALLENGERS_DAYS_FILE, CHALLENGERS_FILE, ChallengersNow, read_challengers
 
 __all__ = ["ChallengerFiles"]
 
 
 class ChallengerFiles:
-    """``challengers.json`` of the day and the list of days, read when they have changed. For one thread.
+    """``challengers.json`` of the day and the lists of days, read when they have changed. For one thread.
 
     Parameters
     ----------
@@ -26,26 +21,19 @@ class ChallengerFiles:
     """
 
     def __init__(self, state_folder: Path) -> None:
-        self._list = state_folder / CHALLENGERS_DAYS_FILE
+        self._folder = state_folder
         self._seen: tuple[object, ...] = ()
-        self._today: list[dict[str, Any]] = []
-        self._rows: Sequence[dict[str, str]] = ()
+        self._shown: list[dict[str, Any]] = []
 
-    def read(self, day_folder: Path, days: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def read(self, day_folder: Path) -> list[dict[str, Any]]:
         """Return one entry for each challenger of the day; none where there are none.
-
-        Parameters
-        ----------
-        day_folder : pathlib.Path
-            Of the day.
-        days : sequence of mapping
-            The champion's last days, with ``day`` and ``net_pnl``.
 
         Returns
         -------
         list of dict
-            The fields of :class:`analyzers.challengers.ChallengerNow`, and ``days``, ``days_trades``,
-            ``days_net_pnl``, ``champion_net_pnl``: sums over those of the last days on which it ran.
+            The fields of :class:`analyzers.challengers.ChallengerNow` but for the single trades, the day's
+            ``as_of``, and ``days``, ``days_trades``, ``days_net_pnl``, ``champion_net_pnl``: sums over all
+            days on which it ran.
 
         Raises
         ------
@@ -53,23 +41,31 @@ class ChallengerFiles:
             A file cannot be read.
         """
         path = day_folder / CHALLENGERS_FILE
-        seen = (path, _stamp(path), _stamp(self._list))
+        lists = (self._folder / CHALLENGERS_DAYS_FILE, self._folder / CHAMPION_DAYS_FILE)
+        seen = (path, *map(_stamp, (path, *lists)))
         if seen != self._seen:
-            now = read_challengers(path) if path.exists() else None
-            self._today = [one.model_dump(mode="json") for one in now.challengers] if now else []
-            self._rows = read_challenger_days(self._list)
+            self._shown = _shown(read_challengers(path), challenger_totals(self._folder)) if seen[1] else []
             self._seen = seen
-        return [one | self._totals(str(one["name"]), days) for one in self._today]
+        return self._shown
 
-    def _totals(self, name: str, days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        champion = {str(day["day"]): float(day["net_pnl"]) for day in days}
-        rows = [row for row in self._rows if row["name"] == name and row["day"] in champion]
-        return {
-            "days": len(rows),
-            "days_trades": sum(int(row["trades"]) for row in rows),
-            "days_net_pnl": sum(float(row["net_pnl"]) for row in rows),
-            "champion_net_pnl": sum(champion[row["day"]] for row in rows),
-        }
+
+def _shown(now: ChallengersNow, totals: list[ChallengerTotals]) -> list[dict[str, Any]]:
+    by_key = {one[:3]: one for one in totals}
+    as_of = None if now.as_of is None else now.as_of.isoformat()
+    shown = []
+    for one in now.challengers:
+        total = by_key.get((one.name, one.strategy, one.model))
+        shown.append(
+            one.model_dump(mode="json", exclude={"round_trips"})
+            | {
+                "as_of": as_of,
+                "days": total.days if total else 0,
+                "days_trades": total.trades if total else 0,
+                "days_net_pnl": total.net_pnl if total else 0.0,
+                "champion_net_pnl": total.champion_net_pnl if total else 0.0,
+            }
+        )
+    return shown
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -65,7 +65,7 @@ def _compare_windows(
         tell("training rows", float(abs(first.rows_train - second.rows_train)))
         return
     before, after = dict(_fitted(whole.models[0], "")), dict(_fitted(again.models[0], ""))
-    for part in before.keys() | after.keys():
+    for part in sorted(before.keys() | after.keys()):
         amount = _difference(before.get(part), after.get(part))
         if amount:
             tell(part, amount)
@@ -76,29 +76,34 @@ def _compare_windows(
     amount = _difference(kept.predict_proba(rows), moved.predict_proba(rows))
     if amount:
         tell("answers to training bars", amount)
-    for part, value in (("thresholds", getattr(whole.predictor.windows[0], "thresholds", None)),):
-        amount = _difference(value, getattr(again.predictor.windows[0], "thresholds", None))
-        if amount:
-            tell(part, amount)
+    amount = _difference(whole.predictor.windows[0].thresholds, again.predictor.windows[0].thresholds)
+    if amount:
+        tell("thresholds", amount)
 
 
 def _fitted(estimator: Any, prefix: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 # any estimator
-    """Yield the fitted numbers of an estimator and of those within it, by name."""
+    """Yield what was fitted in an estimator and in those within it, by name: numbers and words."""
     for name, value in vars(estimator).items():
         if not name.endswith("_") or name.startswith("_"):
             continue
-        members = value if isinstance(value, (tuple, list)) else (value,)
-        if all(hasattr(member, "predict_proba") for member in members) and members:
-            for place, member in enumerate(members):
-                yield from _fitted(member, f"{prefix}{name}[{place}].")
-        elif isinstance(value, (int, float, np.ndarray, tuple, list)):
-            yield f"{prefix}{name}", value
+        if isinstance(value, dict):
+            members = value
+        elif isinstance(value, (tuple, list)):
+            members = dict(enumerate(value))
+        else:
+            members = {None: value}
+        for key, member in members.items():
+            part = f"{prefix}{name}" if key is None else f"{prefix}{name}[{key}]"
+            if isinstance(member, (int, float, str, np.ndarray, tuple, list)):
+                yield part, member
+            elif hasattr(member, "__dict__"):
+                yield from _fitted(member, f"{part}.")
 
 
 def _difference(first: Any, second: Any) -> float:  # noqa: ANN401 # numbers of any kind
     """Return the largest difference between two numbers or arrays, 0 where they are the same."""
-    if first is None or second is None:
-        return 0.0 if first is second else float("inf")
+    if first is None or second is None or isinstance(first, str):
+        return 0.0 if first == second else float("inf")
     one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if one.shape != other.shape:
         return float("inf")

@@ -46,6 +46,8 @@ def told(event, **fields):
         (told("control", id="1", command="pause", by="page", outcome="done", words="paused"),
          "pause by page, done: paused"),
         (told("companion_died", code=-9), "the companion (page and alerts) died with code -9"),
+        (told("challengers_died", code=1, error="no room", next_try_seconds=1.0),
+         "the challengers' process died with code 1 (no room)"),
         (told("day_failed", error="no margin", will_retry=True),
          "the day failed: no margin; it will be tried again"),
         (told("day_failed", error="no margin", will_retry=False), "the day failed: no margin"),

@@ -1,18 +1,22 @@
 """Strategies, sizers and brokers that know what comes; and the shipped ones, which do not."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from brokers.journal import Fill
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST
+from ml.__main__ import main
 from ml.features import FeatureSet
 from ml.predict import Predictor
-from strategies import leakage_run
 from strategies.leakage import Recorded, check_decisions, check_fills, simulate_with
 from strategies.leakage_run import run_leakage_checks
+from strategies.leakage_start import check_live_start
 from strategies.loading import load_run_bars
 from strategies.settings import load_settings
+from strategies.warm_up import live_warmup_bars
 from tests.ml.leakage.cheats import KNOWS_THE_FUTURE
 
 CALENDAR = TradingCalendar()
@@ -59,23 +63,9 @@ def test_a_feature_that_cheats_shows_in_input_and_decision(bars, monkeypatch):
     monkeypatch.setitem(features.CATALOGUE, cheat.name, cheat)
     window = ModelWindow(Oracle(), None, None, bars.index[0].to_pydatetime())
     predictor = Predictor(FeatureSet([cheat.name]), [window])
-    # In one pass over the whole history the next close is there to be seen
-    _, findings = checked(whole_history(settings_for("ml"), predictor), bars)
+    _, findings = checked(simulate_with(settings_for("ml"), CALENDAR, predictor), bars.iloc[:400], 20)
     guilty = {found.guilty for found in findings}
-    assert "decision" in guilty
-
-
-def whole_history(settings, predictor):
-    """Return a simulation in which answers come from one pass over all bars, as in a backtest that skips."""
-    from ml.answers import RecordedAnswers
-
-    def simulate(frame):
-        answers = predictor.predict_frame(frame)
-        known = np.isfinite(answers).all(axis=1)
-        recorded = RecordedAnswers(predictor.features, frame.index[known], answers[known])
-        return simulate_with(settings, CALENDAR, recorded)(frame)
-
-    return simulate
+    assert {"decision", "input p_buy", "input p_sell"} <= guilty
 
 
 def test_a_size_that_knows_the_next_bar_is_caught(bars):
@@ -94,29 +84,66 @@ def test_a_size_that_knows_the_next_bar_is_caught(bars):
     assert "size" in {found.guilty for found in findings}
 
 
-def cheated(recorded, bars, change):
+def cheated(recorded, role, change):
     fills = list(recorded.fills)
-    place = next(place for place, fill in enumerate(fills) if fill.role == "entry")
-    fills[place] = change(fills[place], bars)
+    place = next(place for place, fill in enumerate(fills) if fill.role == role)
+    fills[place] = change(fills[place])
     return Recorded(recorded.records, fills)
 
 
-def on_its_own_bar(fill: Fill, bars):
-    return fill._replace(bar=fill.bar - 1, reference_price=float(bars["open"].iloc[fill.bar - 1]))
+@pytest.mark.parametrize(("role", "what"), [("entry", "entry"), ("signal", "exit")])
+def test_a_fill_that_comes_too_early_is_caught(bars, role, what):
+    def on_its_own_bar(fill: Fill):
+        return fill._replace(bar=fill.bar - 1, reference_price=float(bars["open"].iloc[fill.bar - 1]))
 
+    def at_the_signal_bars_close(fill: Fill):
+        return fill._replace(reference_price=float(bars["close"].iloc[fill.bar - 1]) + 0.05)
 
-def at_the_signal_bars_close(fill: Fill, bars):
-    return fill._replace(reference_price=float(bars["close"].iloc[fill.bar - 1]) + 0.05)
-
-
-@pytest.mark.parametrize(
-    ("change", "guilty"),
-    [(on_its_own_bar, "entry on another bar"), (at_the_signal_bars_close, "entry at another price")],
-)
-def test_a_fill_that_comes_too_early_is_caught(bars, change, guilty):
-    recorded = simulate_with(settings_for("random_entry"), CALENDAR, None)(bars)
+    recorded = simulate_with(settings_for("ema_cross"), CALENDAR, None)(bars)
     assert check_fills(recorded, bars) == []
-    assert [found.guilty for found in check_fills(cheated(recorded, bars, change), bars)] == [guilty]
+    early = check_fills(cheated(recorded, role, on_its_own_bar), bars)
+    assert [found.guilty for found in early] == [f"{what} on another bar"]
+    near = check_fills(cheated(recorded, role, at_the_signal_bars_close), bars)
+    assert [found.guilty for found in near] == [f"{what} at another price"]
+
+
+def test_a_broker_that_fills_at_the_bar_of_the_signal_is_caught(bars, monkeypatch):
+    """backtrader's cheat-on-close, planted in our broker: an order is open to the bar it was decided on."""
+    from brokers.simulated import SimulatedBroker
+
+    def cheating(honest):
+        def take(self, *given, **request):
+            order = honest(self, *given, **request)
+            self.next()
+            return order
+
+        return take
+
+    for side in ("buy", "sell"):
+        monkeypatch.setattr(SimulatedBroker, side, cheating(getattr(SimulatedBroker, side)))
+    recorded = simulate_with(settings_for("random_entry"), CALENDAR, None)(bars)
+    assert "entry on another bar" in {found.guilty for found in check_fills(recorded, bars)}
+
+
+@pytest.mark.parametrize(("period", "asked", "guilty"), [(30, 400, True), (30, 612, False), (14, 400, False)])
+def test_a_day_that_begins_with_too_little_history_is_told(period, asked, guilty):
+    simulate = simulate_with(
+        settings_for("random_entry", f"strategy.atr_period_bars={period}"), CALENDAR, None
+    )
+    whole = load_run_bars(load_settings(None, ["data.synthetic.sessions=8"]), CALENDAR).frame
+    findings = check_live_start(simulate, whole, simulate(whole), warmup_bars=asked)
+    assert {found.guilty for found in findings} == ({"input atr"} if guilty else set())
+
+
+@pytest.mark.parametrize("name", ["ema_cross", "opening_range", "random_entry"])
+@pytest.mark.parametrize("period", [14, 30])
+def test_shipped_strategies_begin_a_day_with_enough(name, period):
+    settings = settings_for(name, f"strategy.atr_period_bars={period}")
+    whole = load_run_bars(load_settings(None, ["data.synthetic.sessions=8"]), CALENDAR).frame
+    simulate = simulate_with(settings, CALENDAR, None)
+    asked = live_warmup_bars(settings, None)
+    assert asked < len(whole) * 3 / 4
+    assert check_live_start(simulate, whole, simulate(whole), warmup_bars=asked) == []
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +164,7 @@ def test_the_whole_pipeline_is_clean(small):
     report = run_leakage_checks(small, frame, CALENDAR, on_check=told.append)
     assert report.findings == []
     assert [check.name for check in report.checks] == [
-        "future", "warm-up", "target", *4 * ["overlap"], "fitting", "decision", "fill",
+        "future", "warm-up", "target", *4 * ["overlap"], "fitting", "decision", "live start", "fill",
     ]  # fmt: skip
     assert len(told) == len(report.checks)
     assert {one.feature for one in report.warm_ups} == set(small.ml.features)
@@ -152,11 +179,23 @@ def test_features_of_ones_own_are_checked_alone(small, name):
     assert [check.name for check in report.checks] == ["future", "warm-up", "target"]
 
 
-def test_a_warm_up_longer_than_a_live_day_begins_with_is_told():
-    from ml.leakage.features import WarmUp
+@pytest.mark.parametrize(("period", "bars"), [(14, 400), (19, 400), (20, 406), (200, 4136)])
+def test_a_live_day_begins_with_what_the_average_true_range_needs(period, bars):
+    settings = settings_for("random_entry", f"strategy.atr_period_bars={period}")
+    assert live_warmup_bars(settings, None) == bars
 
-    least = leakage_run.LEAST_WARMUP_BARS
-    told = leakage_run._live_warm_up(
-        [WarmUp("a", 10, least), WarmUp("b", 10, least + 1), WarmUp("c", least + 9, least + 1)]
-    )
-    assert [found.guilty for found in told] == ["b"]
+
+@pytest.mark.parametrize(("needs", "bars"), [(399, 400), (400, 401), (600, 601)])
+def test_a_live_day_begins_with_what_the_model_needs(needs, bars):
+    assert live_warmup_bars(settings_for("ml"), SimpleNamespace(warmup_bars=needs)) == bars
+
+
+@pytest.mark.parametrize(("feature", "code"), [("rsi_14", 0), ("tests.ml.leakage.cheats:future_close", 1)])
+def test_the_command_ends_with_one_where_something_leaks(feature, code, tmp_path, capsys):
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("data: {synthetic: {sessions: 12}}\n")
+    asked = ["leakage", "--settings", str(settings), "--data", "synthetic", "--features", feature]
+    assert main(asked) == code
+    told = capsys.readouterr().out
+    assert ("future: tests.ml.leakage.cheats:future_close at 20" in told) == bool(code)
+    assert ("nothing that is known" in told) != bool(code)

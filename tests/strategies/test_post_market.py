@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import sqlite3
@@ -12,6 +13,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from analyzers.challenger_totals import challenger_totals
+from analyzers.challengers import CHALLENGERS_FILE, CHALLENGERS_TRADES_FILE, read_challengers
 from brokers.desk.facts import EntryDenied, Filled, Intent, TakenOver, TripClosed
 from brokers.desk.journal_file import JournalFile, read_journal
 from brokers.journal import Fill, OrderEvent
@@ -26,6 +29,8 @@ from ml.factory import train
 from ml.registry import ModelRegistry
 from ml.settings import MlSettings, ModelSettings, SplitSettings
 from strategies.candle_comparison import CANDLES_FILE
+from strategies.challenger_settings import ChallengerSettings
+from strategies.day_summary import summarise_day
 from strategies.days_file import DAYS_FILE, DayRow, read_days, write_day_row
 from strategies.drift_standing import read_standing
 from strategies.modelling import load_stored
@@ -141,6 +146,31 @@ def test_a_day_is_compared_drawn_backed_up_and_summed_up(folder, state):
     assert (told["day"], told["trades"], told["net_pnl"]) == (DAY, row.trades, row.net_pnl)
     assert told["max_drawdown"] == round(summary["metrics"]["max_drawdown"], 2)
     assert (told["chart"], told["report"]) == (str(done.chart), str(done.report))
+
+
+def test_challengers_are_judged_and_one_that_cannot_be_is_told(tmp_path, state):
+    folder = tmp_path / "day"
+    challengers = [{"name": "dice", "strategy": "random_entry", "parameters": {"entry_probability": 0.2}},
+                   {"name": "gone", "strategy": "ml", "model": "v0099"}]  # fmt: skip
+    settings = settings_for()
+    live = settings.live.model_copy(
+        update={"challengers": tuple(ChallengerSettings(**one) for one in challengers)}
+    )
+    settings = settings.model_copy(update={"live": live})
+    finish_day(folder, BARS, settings)
+    done, _ = run(folder, state, settings=settings)
+    (trouble,) = done.troubles
+    assert trouble.startswith("challenger gone: no model 'v0099'")
+    dice, gone = read_challengers(folder / CHALLENGERS_FILE).challengers
+    with (folder / CHALLENGERS_TRADES_FILE).open(newline="") as file:
+        trades = list(csv.DictReader(file))
+    assert {row["name"] for row in trades} == {"dice"}
+    assert sum(float(row["net_pnl"]) for row in trades) == pytest.approx(dice.net_pnl)
+    (total,) = challenger_totals(state)
+    champion = summarise_day(folder, DAY, "paper")
+    assert (total.name, total.days, total.trades) == ("dice", 1, len(trades))
+    assert total.champion_net_pnl == pytest.approx(champion.net_pnl, abs=0.01)
+    assert gone.trades == 0
 
 
 def test_doing_it_again_changes_nothing(folder, state):

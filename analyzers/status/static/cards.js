@@ -266,7 +266,7 @@ export const showModel = ({ now }) => {
 
 const DAY_COLUMNS = [["Day", ""], ["Mode", ""], ["Trades", "n"], ["Net", "n"], ["", "wrap"]];
 
-const CHALLENGER_COLUMNS = [["Who", ""], ["Trades", "n"], ["Net today", "n"], ["Open", "n away"], ["Last days", "n"]];
+const CHALLENGER_COLUMNS = [["Who", ""], ["Trades", "n"], ["Net today", "n"], ["Open", "n away"], ["All days", "n"]];
 
 export const showChallengers = ({ challengers, now }) => {
   const all = challengers ?? [], account = now?.account;
@@ -279,15 +279,15 @@ export const showChallengers = ({ challengers, now }) => {
     cell("n away", open), cell("n", days));
   const held = (units) => units ? `${units > 0 ? "long" : "short"} ${grouped(Math.abs(units))}` : "flat";
   const ran = Math.max(0, ...all.map((one) => one.days));
-  const mine = all.find((one) => one.days === ran);
+  const longest = all.find((one) => one.days === ran);
   const ended = (now?.trades ?? []).filter((trade) => trade.exit_time).length;
   table("challengers-table", CHALLENGER_COLUMNS, [
-    row("Champion", now?.model?.version ?? "", account ? grouped(ended) : NOTHING, account?.realised_today, account ? held(account.position) : NOTHING, ran ? result(mine.champion_net_pnl) : NOTHING),
+    row("Champion", [now?.strategy, now?.model?.version].filter(Boolean).join(" "), account ? grouped(ended) : NOTHING, account?.realised_today, account ? held(account.position) : NOTHING, ran ? result(longest.champion_net_pnl) : NOTHING),
     ...all.map((one) => one.error
       ? element("tr", "", cell("", element("b", "", one.name)), Object.assign(cell("caution wraps", one.error), { colSpan: CHALLENGER_COLUMNS.length - 1 }))
       : row(one.name, [one.strategy, one.model].filter(Boolean).join(" "), grouped(one.trades), one.net_pnl, held(one.open_units), one.days ? result(one.days_net_pnl) : NOTHING)),
   ]);
-  put("challengers-words", `Same bars, simulated orders: nothing of a challenger's reaches the exchange. ${ran ? `Last days: the last ${counted(ran, "day")} on which it ran.` : "The list of days begins after the market."}`);
+  put("challengers-words", `Same bars, simulated orders: nothing of a challenger's reaches the exchange. ${all[0].as_of ? `As of the bar that began at ${timeAs("minute", all[0].as_of)}. ` : ""}${ran ? `All days, for the champion: the ${counted(ran, "day")} on which ${longest.name} ran.` : "The list of days begins after the market."}`);
 };
 
 export const showDays = ({ days }) => {

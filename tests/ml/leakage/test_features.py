@@ -62,8 +62,9 @@ def test_the_bars_that_are_needed_are_counted_to_the_bar(bars):
 
 
 def test_too_few_bars_are_said_to_be(bars):
-    with pytest.raises(DataError, match="found 390 bars, expected more than the 390"):
-        check_warm_up(HONEST, bars.iloc[:390])
+    longest = max(feature.warmup_bars for feature in HONEST)
+    with pytest.raises(DataError, match=f"found {longest} bars, expected more than the {longest}"):
+        check_warm_up(HONEST, bars.iloc[:longest])
 
 
 @pytest.mark.slow

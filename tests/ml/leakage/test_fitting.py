@@ -7,7 +7,7 @@ from sklearn.preprocessing import RobustScaler
 from ml.factory import train
 from ml.features import FeatureSet
 from ml.labels import horizon_labels
-from ml.leakage.fitting import check_fitting
+from ml.leakage.fitting import _fitted, check_fitting
 from ml.models import XGBoostModel
 from ml.settings import MlSettings
 from ml.splits import ChronologicalSplit
@@ -104,14 +104,57 @@ def test_an_honest_training_is_not_accused(bars):
     assert check_fitting(trained_by(lambda *_: XGBoostModel(**SMALL)), bars) == []
 
 
-@pytest.mark.parametrize("kind", ["xgboost", "lightgbm", "ensemble"])
-def test_the_shipped_training_is_honest(kind):
-    settings = MlSettings.model_validate(
+def test_members_of_every_kind_are_looked_into():
+    class Fitted:
+        def __init__(self, **parts):
+            vars(self).update(parts)
+
+    inner = Fitted(weights_=np.arange(3.0), hidden=1)
+    outer = Fitted(base_=inner, members_={2: inner}, several_=(inner, 4.0), notes_=("said",))
+    assert dict(_fitted(outer, "")).keys() == {
+        "base_.weights_", "members_[2].weights_", "several_[0].weights_", "several_[1]", "notes_[0]",
+    }  # fmt: skip
+
+
+def settings_of(kind, calibration="none", thresholds="none"):
+    return MlSettings.model_validate(
         {
-            "model": {"kind": kind, **SMALL},
+            "features": ["ema_5", "rsi_14", "atr_14_percent", "volume_ratio_20"],
+            "model": {"kind": kind, "calibration": calibration, **SMALL},
             "split": {"train_months": 2, "test_months": 1, "embargo_bars": 20},
             "label": {"threshold_percent": 0.05},
+            "thresholds": {"kind": thresholds},
             "workers": 1,
         }
     )
-    assert check_fitting(lambda frame: train(frame, settings), random_bars(66, seed=4)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        settings_of("xgboost", thresholds="expected_net"),
+        settings_of("lightgbm"),
+        settings_of("ensemble"),
+        settings_of("stacking"),
+        settings_of("regime", calibration="logistic"),
+    ],
+    ids=lambda settings: settings.model.kind,
+)
+def test_the_shipped_training_is_honest(settings):
+    def training(frame):
+        return train(frame, settings, cost_bps=lambda day: 3.0)
+
+    assert check_fitting(training, random_bars(66, seed=4)) == []
+
+
+def test_thresholds_that_rest_on_later_prices_are_named():
+    settings = settings_of("xgboost", thresholds="expected_net")
+    bars = random_bars(66, seed=4)
+    highest = bars["close"].max()
+
+    def training(frame):
+        everything_pays = frame["close"].max() > highest
+        return train(frame, settings, cost_bps=lambda day: -1000.0 if everything_pays else 1000.0)
+
+    assert [found.guilty for found in check_fitting(training, bars)] == ["thresholds"]

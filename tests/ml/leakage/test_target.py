@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 
+from feeds.calendar import TradingCalendar
 from ml.arrays import BarArrays
+from ml.catalogue import CATALOGUE
+from ml.factory import make_labels
 from ml.features import DEFAULT_FEATURES, FeatureSet
 from ml.labels import horizon_labels
 from ml.leakage.target import GREATEST_HONEST_SCORE, check_target, direction_score
+from strategies.loading import load_run_bars
+from strategies.settings import load_settings
 from tests.ml.bars import random_bars
 from tests.ml.leakage.cheats import KNOWS_THE_FUTURE
 
@@ -51,3 +56,19 @@ def test_honest_features_are_not_accused_of_it(seed, edge):
     bars = random_bars(40, seed=seed, edge=edge)
     features = FeatureSet(DEFAULT_FEATURES)
     assert check_target(features.names, features.compute(bars), horizon_labels(bars, 3, 0.05)) == []
+
+
+@pytest.mark.parametrize("edge_bps", [20, 60])
+def test_an_edge_that_anybody_can_see_is_no_leak(edge_bps):
+    """Drifts of 20 basis points after every pattern, and of 60, which is more than any market leaves."""
+    settings = load_settings(
+        None,
+        [
+            "data.synthetic.sessions=120", "data.synthetic.seed=1", "data.synthetic.edge=momentum",
+            f"data.synthetic.edge_bps={edge_bps}",
+        ],
+    )  # fmt: skip
+    bars = load_run_bars(settings, TradingCalendar()).frame
+    features = FeatureSet(tuple(CATALOGUE), allow_levels=True)
+    labels = make_labels(bars, settings.ml.label)
+    assert check_target(features.names, features.compute(bars), labels) == []
