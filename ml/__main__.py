@@ -131,10 +131,7 @@ def _train(options: argparse.Namespace, settings: CommandSettings) -> None:
     trained = train(bars.frame, ml, "chronological", cost_bps=_choosing_cost(options, settings, bars))
     report = trained.windows[0]
     registry = ModelRegistry(ml.registry)
-    definition = ml.model_dump(mode="json", exclude={"registry", "workers", "retrain", "search"})
-    trials = registry.record_trial(
-        {"what": "train", "data": bars.sha256, "settings": definition, "log_loss": report.evaluation.log_loss}
-    )
+    trials = _count(settings, bars, what="train", log_loss=report.evaluation.log_loss)
     card = training_card(
         trained,
         ml,
@@ -154,6 +151,15 @@ def _train(options: argparse.Namespace, settings: CommandSettings) -> None:
         )  # fmt: skip
     _print_windows(trained.windows)
     print_line(f"stored {version} in {registry.root}" + (", now the champion" if options.promote else ""))
+
+
+def _count(settings: CommandSettings, bars: LoadedBars, **more: object) -> int:
+    """Count a training as a trial, because its figures may be chosen by; return how many there are."""
+    from ml.registry import ModelRegistry
+
+    shapes = settings.ml.model_dump(mode="json", exclude={"registry", "workers", "retrain", "search"})
+    trial = {"data": bars.sha256, "settings": shapes, **more}
+    return ModelRegistry(settings.ml.registry).record_trial(trial)
 
 
 def _evaluate(options: argparse.Namespace, settings: CommandSettings) -> None:
@@ -178,9 +184,12 @@ def _evaluate(options: argparse.Namespace, settings: CommandSettings) -> None:
     if options.split == "kfold":
         splitter = PurgedKFold(options.folds, settings.ml.split.embargo_bars)
         folds = cross_validate(bars.frame, settings.ml, splitter, progress, cost_bps=cost_bps)
+        _count(settings, bars, what="evaluate", split=repr(splitter))
         _print_windows([fold.report for fold in folds])
         return
-    _print_windows(train(bars.frame, settings.ml, "walkforward", progress, cost_bps=cost_bps).windows)
+    trained = train(bars.frame, settings.ml, "walkforward", progress, cost_bps=cost_bps)
+    _count(settings, bars, what="evaluate", split="walkforward")
+    _print_windows(trained.windows)
 
 
 def _evaluate_paths(options: argparse.Namespace) -> None:

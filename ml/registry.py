@@ -32,7 +32,7 @@ from ml.models import Model
 from ml.predict import ModelWindow, Predictor
 from ml.thresholds import Thresholds
 
-__all__ = ["ModelRegistry", "StoredModel"]
+__all__ = ["CHAMPION", "ModelRegistry", "StoredModel"]
 
 CHAMPION = "champion"
 """The name by which the promoted version is asked for."""

@@ -9,13 +9,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from feeds.errors import DataError
 from ml.arrays import FloatArray, IntArray
 
 __all__ = [
-    "EntryBars", "RandomEntryTest", "SessionBootstrap", "block_draws", "random_entry_test", "sharpe_interval",
+    "EntryBars", "RandomEntryTest", "SessionBootstrap", "block_draws", "few_blocks_factor",
+    "random_entry_test", "sharpe_interval",
 ]  # fmt: skip
+
+_DRAWS_AT_ONCE = 100  # all of them at once take 1 GB for 15,000 trades
 
 
 class SessionBootstrap:
@@ -58,10 +62,32 @@ def block_draws(count: int, block: int, samples: int, generator: np.random.Gener
     return positions.reshape(samples, -1)[:, :count].astype(np.int64)
 
 
+def few_blocks_factor(count: int, block: int, tail: float) -> float:
+    """Return by how much a bootstrap over blocks must be stretched around what was found to be honest.
+
+    Drawn blocks vary by a share of block / count too little (Künsch 1989), and a spread known from so few
+    blocks calls for Student's t and not for the normal distribution: together 1.65 for twenty sessions in
+    blocks of five and a tail of 5 %, 1.03 for 250.
+
+    Parameters
+    ----------
+    count : int
+        Sessions, more than ``block``.
+    block : int
+        Of them drawn together.
+    tail : float
+        Beyond the bound, above 0 and below 0.5.
+    """
+    student = float(stdtrit(count / block - 1.0, tail) / ndtri(tail))
+    return student / float(np.sqrt(1.0 - block / count))
+
+
 def sharpe_interval(
     returns: FloatArray, confidence_percent: float, *, samples: int, seed: int, block_sessions: int = 5
 ) -> tuple[float, float] | None:
     """Return the interval of the Sharpe ratio per session, by bootstrap over blocks of sessions.
+
+    Stretched by :func:`few_blocks_factor`, so that it does not promise too much where there are few.
 
     Parameters
     ----------
@@ -84,7 +110,10 @@ def sharpe_interval(
     drawn = returns[block_draws(len(returns), block_sessions, samples, np.random.default_rng(seed))]
     deviation = drawn.std(axis=1, ddof=1)
     varies = deviation > 1e-12
-    return _two_sided(drawn[varies].mean(axis=1) / deviation[varies], confidence_percent)
+    low, high = _two_sided(drawn[varies].mean(axis=1) / deviation[varies], confidence_percent)
+    found = float(returns.mean() / returns.std(ddof=1))
+    factor = few_blocks_factor(len(returns), block_sessions, (1.0 - confidence_percent / 100.0) / 2.0)
+    return found + factor * (low - found), found + factor * (high - found)
 
 
 class EntryBars(NamedTuple):
@@ -170,11 +199,13 @@ def random_entry_test(
         raise DataError(f"found {trades} trades to hold against random ones, expected 2 or more")
     generator = np.random.default_rng(seed)
     moves = _random_moves(bars, entry_bar, bars_held, draws, generator)
-    dealt = generator.permuted(np.broadcast_to(sides, (draws, trades)), axis=1)
-    random_bps = dealt * moves
     found = _studentised(gross_bps[np.newaxis, :])[0]
-    at_least = int(np.count_nonzero(_studentised(random_bps) >= found))
-    means = random_bps.mean(axis=1)
+    at_least, means = 0, np.empty(draws)
+    for first in range(0, draws, _DRAWS_AT_ONCE):
+        some = moves[first : first + _DRAWS_AT_ONCE]
+        random_bps = some * generator.permuted(np.broadcast_to(sides, some.shape), axis=1)
+        at_least += int(np.count_nonzero(_studentised(random_bps) >= found))
+        means[first : first + len(some)] = random_bps.mean(axis=1)
     return RandomEntryTest(
         probability=(1 + at_least) / (1 + draws),
         mean_bps=float(gross_bps.mean()),

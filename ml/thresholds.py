@@ -23,8 +23,8 @@ from ml.arrays import BarArrays, FloatArray, IntArray
 from ml.significance import SessionBootstrap
 
 __all__ = [
-    "CostBps", "SideChoice", "ThresholdRows", "ThresholdRule", "Thresholds", "choose_thresholds",
-    "thresholds_of",
+    "LEAST_SESSIONS", "CostBps", "SideChoice", "ThresholdRows", "ThresholdRule", "Thresholds",
+    "choose_thresholds", "thresholds_of",
 ]  # fmt: skip
 
 CostBps = Callable[[dt.date], float]
@@ -32,6 +32,10 @@ CostBps = Callable[[dt.date], float]
 
 CONFIDENCE_PERCENT = 90.0
 """One-sided: the lower bound is passed from below once in ten times."""
+
+LEAST_SESSIONS = 10
+"""Below it the bound means nothing: sessions are drawn for it, as trades of one day share its weather. One
+with most of the trades weighs as one: the count is that of equally busy sessions (Kish 1965)."""
 
 _CANDIDATES = 24
 _MOST_TRADED = 0.5  # a side that is wanted on more than half of the bars is no choice
@@ -97,7 +101,7 @@ class SideChoice:
         """Return the choice and its reason, ``from 0.61 (80 trades, ...)``."""
         least = "never" if self.threshold is None else f"from {self.threshold:.3f}"
         if self.net_low_bps is None:
-            return f"{least} (too few rows)"
+            return f"{least} (too few rows or sessions)"
         return (
             f"{least} ({self.trades} trades, gross {self.gross_bps:.1f} bps, cost {self.cost_bps:.1f} bps, "
             f"net at least {self.net_low_bps:.1f} bps)"
@@ -183,7 +187,7 @@ def choose_thresholds(
     rows : ThresholdRows
         The same rows.
     minimum_trades : int
-        Fewer trades than this prove nothing.
+        Fewer trades than this prove nothing, nor do trades of fewer than :data:`LEAST_SESSIONS` sessions.
 
     Raises
     ------
@@ -209,7 +213,7 @@ def _choose_side(probability: FloatArray, side: int, rows: ThresholdRows, minimu
     best, best_total = SideChoice(None), -math.inf
     for threshold in _candidates(probability, minimum_trades):
         taken = _one_at_a_time(np.flatnonzero(probability >= threshold), rows)
-        if len(taken) < minimum_trades:
+        if len(taken) < minimum_trades or _equally_busy(rows.session[taken]) < LEAST_SESSIONS:
             continue
         gross, cost = side * rows.move_bps[taken], rows.cost_bps[taken]
         means = SessionBootstrap(rows.session[taken], _SAMPLES, _SEED).means(gross - cost)
@@ -220,6 +224,12 @@ def _choose_side(probability: FloatArray, side: int, rows: ThresholdRows, minimu
     if best_total > 0:
         return best
     return SideChoice(None, best.trades, best.gross_bps, best.cost_bps, best.net_low_bps)
+
+
+def _equally_busy(sessions: IntArray) -> float:
+    """Return how many sessions with as many trades each would tell as much as these, of one trade or more."""
+    trades = np.unique(sessions, return_counts=True)[1]
+    return float(trades.sum() ** 2 / (trades**2).sum())
 
 
 def _candidates(probability: FloatArray, minimum_trades: int) -> list[float]:

@@ -16,7 +16,7 @@ from ml.card import training_card
 from ml.factory import train
 from ml.features import FeatureSet
 from ml.hit_rate import HitRateReference
-from ml.registry import ModelRegistry
+from ml.registry import CHAMPION, ModelRegistry
 from ml.settings import LabelSettings, MlSettings
 from ml.train import OnProgress, WalkForward
 from strategies.arm_predictors import AnyPredictor
@@ -114,16 +114,36 @@ def prepare_model(
     return _stored(settings, bars, choice)
 
 
-def trial_id(settings: Settings, bars: RunBars, choice: str) -> str:
-    """Return what identifies a trial: the same settings on the same bars are one trial, however often run."""
+def trial_id(settings: Settings, bars: RunBars, choice: str, *, with_model: bool | None = None) -> str:
+    """Return what identifies a trial: the same settings on the same bars are one trial, however often run.
+
+    Parameters
+    ----------
+    settings, bars
+        Of the trial.
+    choice : str
+        As of :func:`prepare_model`. A champion is the version that it is now: the next one is another trial.
+    with_model : bool, optional
+        Whether the model belongs to it, as to a training; whether the strategy asks one without it.
+    """
     parts: dict[str, Any] = {
         "bars": [bars.info["sha256"], bars.info["first"], bars.info["last"]],
         "settings": settings.model_dump(mode="json", include=_SHAPES_TRADES),
     }
-    if models_of(settings.strategy):
+    asked = models_of(settings.strategy)
+    if bool(asked) if with_model is None else with_model:
         makes_no_trial = {"importance", "registry", "workers", "retrain", "search"}
-        parts["model"] = [choice, settings.ml.model_dump(mode="json", exclude=makes_no_trial)]
+        parts["model"] = [
+            _version_of(settings, choice),
+            settings.ml.model_dump(mode="json", exclude=makes_no_trial),
+        ]
+    if CHAMPION in asked.values():
+        parts["champion"] = _version_of(settings, CHAMPION)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _version_of(settings: Settings, choice: str) -> str:
+    return (ModelRegistry(settings.ml.registry).champion or choice) if choice == CHAMPION else choice
 
 
 def _trained(settings: Settings, result: WalkForward, more: dict[str, Any]) -> PreparedModel:

@@ -124,7 +124,7 @@ def retrain(
         sharpe = analysis.metrics["sharpe"]
     ModelRegistry(settings.ml.registry).record_trial(
         {
-            "id": trial_id(settings, bars, "train"),
+            "id": trial_id(settings, bars, "train", with_model=True),
             "data": bars.info["sha256"],
             "strategy": settings.strategy.name,
             "sharpe": sharpe,

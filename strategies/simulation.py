@@ -16,7 +16,7 @@ from brokers.settings import make_charges
 from feeds.calendar import TradingCalendar
 from feeds.errors import DataError
 from feeds.terms import DatedTerms
-from strategies.arm_predictors import AnyPredictor
+from strategies.arm_predictors import AnyPredictor, ArmPredictors
 from strategies.assembly import assemble_backtest
 from strategies.plugins import plugin_of
 from strategies.settings import Settings
@@ -149,4 +149,7 @@ def prepare_simulation(
     if begin == len(frame):
         raise DataError("no bar is left to trade after the training window; give more bars")
     warmup = min(begin, predictor.warmup_bars) if predictor is not None else 0
+    if isinstance(predictor, ArmPredictors) and counts_from is not None:
+        # An arm that needs fewer bars than another would trade in the other's warm-up
+        predictor = ArmPredictors(predictor.by_arm, max(predictor.judges_from, counts_from))
     return Simulation(settings, calendar, frame.iloc[begin - warmup :], warmup, predictor, minutes)

@@ -74,7 +74,7 @@ class SearchPage(NamedTuple):
     holdout : mapping
         As from :func:`strategies.search.holdout.look_at_holdout`.
     looks : int
-        Trials of this study that were shown the holdout, this one included.
+        Trials, of this study or another, that were shown a holdout of these bars, this one included.
     """
 
     study: str

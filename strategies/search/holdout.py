@@ -9,7 +9,16 @@ from ml.registry import ModelRegistry
 from strategies.search.objective import BarParts, trade_bars
 from strategies.settings import Settings
 
-__all__ = ["look_at_holdout"]
+__all__ = ["look_at_holdout", "looks_at_holdout"]
+
+_WHAT = "holdout"
+
+
+def looks_at_holdout(settings: Settings, parts: BarParts) -> int:
+    """Return how many trials were ever shown a holdout of these bars, by whichever study on this machine."""
+    data = parts.whole.info["sha256"]
+    trials = ModelRegistry(settings.ml.registry).trials()
+    return len({one["id"] for one in trials if one.get("what") == _WHAT and one.get("data") == data})
 
 
 def look_at_holdout(settings: Settings, parts: BarParts, identity: str) -> dict[str, Any]:
@@ -39,7 +48,7 @@ def look_at_holdout(settings: Settings, parts: BarParts, identity: str) -> dict[
     metrics = analysis.metrics
     registry.record_trial(
         {
-            "what": "holdout",
+            "what": _WHAT,
             "id": own,
             "data": data,
             "strategy": settings.strategy.name,

@@ -18,7 +18,7 @@ from strategies.checks import check_before_loading
 from strategies.loading import load_run_bars
 from strategies.modelling import trial_id
 from strategies.progress import ProgressReporter
-from strategies.search.holdout import look_at_holdout
+from strategies.search.holdout import look_at_holdout, looks_at_holdout
 from strategies.search.objective import BarParts, Judged, cut_bars, judge_values, objective_of
 from strategies.search.outcome import SearchOutcome, best_of, make_outcome
 from strategies.search.space import SearchSpace
@@ -103,6 +103,8 @@ def run_search(request: SearchRequest, progress: ProgressReporter) -> SearchOutc
         holdout, looks = study.holdout(
             best.identity, lambda: look_at_holdout(best_settings, parts, best.identity)
         )
+    # Another study on the same bars has used the same newest sessions up
+    looks = max(looks, looks_at_holdout(settings, parts))
     out_dir = request.out_dir or SEARCH_FOLDER / name
     return make_outcome(name, parts, settings, best_settings, trials, holdout, looks, out_dir)
 

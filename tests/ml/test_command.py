@@ -86,6 +86,16 @@ def test_evaluate_by_folds(run, bars):
     assert errors.splitlines()[-1] == "window 3 of 3"
 
 
+def test_whoever_looks_at_an_evaluation_has_made_a_trial(run, bars, tmp_path):
+    for split in ((), (), ("--split", "kfold", "--folds", "3"), ("--split", "kfold", "--folds", "4")):
+        assert run("evaluate", "--data", str(bars), *split)[0] == 0
+    registry = ModelRegistry(tmp_path / "models")
+    trials = registry.trials()
+    assert [trial["what"] for trial in trials] == ["evaluate"] * 3
+    assert [trial["split"][:7] for trial in trials] == ["walkfor", "PurgedK", "PurgedK"]
+    assert registry.sharpes(trials[0]["data"], but="") == [None, None, None]
+
+
 @pytest.mark.slow
 def test_evaluate_by_paths_counts_one_trial(run, bars, tmp_path):
     arguments = ("evaluate", "--data", str(bars), "--split", "cpcv", "--blocks", "3", "--test-blocks", "2")

@@ -10,6 +10,7 @@ from ml.significance import (
     EntryBars,
     SessionBootstrap,
     block_draws,
+    few_blocks_factor,
     random_entry_test,
     sharpe_interval,
 )
@@ -140,6 +141,23 @@ def test_the_interval_of_a_sharpe_ratio_holds_the_truth_as_often_as_it_says():
         low, high = sharpe_interval(returns, 90.0, samples=400, seed=0)
         inside += low <= 0.1 <= high
     assert inside == pytest.approx(180, abs=14)
+
+
+@pytest.mark.parametrize("sessions", [20, 40])
+def test_the_interval_of_a_sharpe_ratio_of_a_few_weeks_is_no_narrower_than_it_says(sessions):
+    inside = 0
+    for seed in range(200):
+        low, high = sharpe_interval(
+            np.random.default_rng(seed).standard_normal(sessions), 95.0, samples=400, seed=0
+        )
+        inside += low <= 0.0 <= high
+    assert inside >= 183  # 190 expected; without the factor 160 and 177
+
+
+def test_many_blocks_need_no_stretching():
+    assert few_blocks_factor(20, 5, 0.05) == pytest.approx(2.353 / 1.645 / 0.75**0.5, rel=1e-3)
+    assert few_blocks_factor(250, 5, 0.05) == pytest.approx(1.03, abs=0.005)
+    assert few_blocks_factor(10**6, 5, 0.025) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_sharpe_ratios_that_cannot_be_told():

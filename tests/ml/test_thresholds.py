@@ -67,7 +67,7 @@ def test_the_sure_rows_are_traded_and_the_others_are_not():
 def test_trades_that_overlap_are_counted_once():
     buy = np.linspace(0.5, 1.0, 400)
     position = np.arange(400, dtype=np.int64)
-    rows = ThresholdRows(position, position + 3, position // 40, np.full(400, 10.0), np.zeros(400))
+    rows = ThresholdRows(position, position + 3, position // 10, np.full(400, 10.0), np.zeros(400))
     found = choose_thresholds(answers_of(buy), rows, 10)["buy"]
     # The next may be decided on the bar at whose close the last one ends: every third of the 200 surest.
     assert found.trades == 67
@@ -85,6 +85,18 @@ def test_fewer_trades_than_the_minimum_prove_nothing(sure, is_traded):
         assert (found.threshold, found.trades) == (0.9, sure)
 
 
+@pytest.mark.parametrize(("sessions", "is_traded"), [(1, False), (9, False), (11, True)])
+def test_many_trades_of_a_few_days_prove_nothing(sessions, is_traded):
+    """A model that was sure on days on which the price rose: what was drawn for the bound is days."""
+    rows, a_day = 3000, 60
+    day = np.arange(rows) // a_day
+    generator = np.random.default_rng(2)
+    buy = np.where(day < sessions, 0.9, 0.3) + 0.01 * generator.random(rows)
+    moves = np.where(day < sessions, 30.0, -300.0) + generator.standard_normal(rows)
+    found = choose_thresholds(answers_of(buy), free_rows(moves, 5.0, a_day), 30)["buy"]
+    assert (found.threshold is not None) == is_traded
+
+
 def test_too_few_rows_for_any_trade_choose_nothing():
     probabilities, moves = random_market(0, rows=99)
     chosen = choose_thresholds(probabilities, free_rows(moves), 50)
@@ -92,7 +104,7 @@ def test_too_few_rows_for_any_trade_choose_nothing():
         "threshold": None, "trades": 0, "gross_bps": None, "cost_bps": None, "net_low_bps": None,
     }  # fmt: skip
     assert thresholds_of(chosen) == Thresholds(math.inf, math.inf)
-    assert chosen["sell"].words() == "never (too few rows)"
+    assert chosen["sell"].words() == "never (too few rows or sessions)"
 
 
 @settings(max_examples=15, deadline=None)

@@ -421,3 +421,19 @@ def test_a_strategy_with_lines_of_its_own_is_no_arm(bars):
     assert issubclass(Lined, bt.Strategy)
     with pytest.raises(SettingsError, match="declares lines of its own"):
         assemble(bars, ab(arm(strategy=f"{__name__}:Lined"))).engine.run()
+
+
+def test_no_arm_trades_before_the_first_bar_that_counts(bars):
+    """Although its model judged before, and another arm needs more bars before, as in a search's holdout."""
+    asks = ab(arm("a", "ml"), arm("b", parameters={"seed": 3, "entry_probability": 1.0}))
+    asks = asks.model_copy(update={"strategy": asks.strategy.model_copy(update={"atr_period_bars": 3})})
+    days = pd.DatetimeIndex(bars.index).normalize().unique()
+    models = ArmPredictors({"a": answers(bars)}, days[1].to_pydatetime())
+    models.warmup_bars = 281
+    simulation = prepare_simulation(
+        asks, CALENDAR, bars, predictor=models, counts_from=days[5].to_pydatetime()
+    )
+    simulation.run()
+    found = simulation.analyse()
+    assert min(fill.bar for fill in found.journal.fills) >= 0
+    assert set(found.analysis.trades["entry_time"].dt.normalize()) == set(days[5:])

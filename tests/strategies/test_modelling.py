@@ -99,3 +99,15 @@ def test_the_model_makes_no_trial_of_a_strategy_that_asks_none(bars):
     }
     assert len(ids) == 1
     assert trial_id(settings_with(), bars, "train") != trial_id(settings_with(), bars, "walkforward")
+
+
+def test_the_next_champion_is_another_trial(bars, tmp_path):
+    settings = settings_with(f"ml.registry={tmp_path}")
+    for _ in range(2):
+        prepare_model(settings, bars, "train", now=NOW)
+    ids = []
+    for version in ("v0001", "v0002", "v0001"):
+        ModelRegistry(tmp_path).promote(version)
+        assert trial_id(settings, bars, "champion") == trial_id(settings, bars, version)
+        ids.append(trial_id(settings, bars, "champion"))
+    assert ids[0] == ids[2] != ids[1]

@@ -15,6 +15,7 @@ from feeds.settings import SyntheticSettings
 from ml.registry import ModelRegistry
 from ml.settings import MlSettings, ModelSettings, RetrainSettings, SplitSettings
 from strategies.loading import load_run_bars
+from strategies.modelling import trial_id
 from strategies.retraining import newest_training, reason_to_retrain, retrain
 from strategies.retraining_process import RETRAIN_LOG, RetrainingProcess
 from tests.analyzers.alerts.support import MemoryLog
@@ -106,6 +107,19 @@ def test_a_training_stores_a_challenger_with_its_hit_rate_and_promotes_nothing(t
     assert trial["data"] == bars.info["sha256"]
     retrain(settings, bars, CALENDAR, now=NOW)
     assert (len(registry.trials()), registry.versions()) == (1, ("v0001", "v0002"))
+
+
+def test_a_training_beside_a_strategy_without_a_model_is_a_trial_of_its_own(tmp_path):
+    """And leaves the Sharpe ratio of the strategy's backtest on the same bars as it is."""
+    settings = settings_in(tmp_path)
+    strategy = settings.strategy.model_copy(update={"name": "ema_cross", "parameters": {}})
+    settings = settings.model_copy(update={"strategy": strategy})
+    bars = load_run_bars(settings, CALENDAR)
+    registry = ModelRegistry(settings.ml.registry)
+    data = bars.info["sha256"]
+    registry.record_trial({"id": trial_id(settings, bars, "walkforward"), "data": data, "sharpe": 1.7})
+    retrain(settings, bars, CALENDAR, now=NOW)
+    assert registry.sharpes(data, but="") == [1.7, None]
 
 
 # -- the process -------------------------------------------------------------------------------------------

@@ -73,6 +73,13 @@ def test_every_trial_is_counted_once_and_the_look_at_the_holdout_too(settings):
     assert outcome.page.counted == 6
 
 
+def test_another_study_on_the_same_bars_uses_the_same_holdout_up(settings):
+    search(settings, 2, study="one")
+    seed = settings.ml.search.model_copy(update={"seed": 99})
+    other = settings.model_copy(update={"ml": settings.ml.model_copy(update={"search": seed})})
+    assert search(other, 2, study="two").page.looks == 2
+
+
 def test_a_trial_of_a_process_that_is_gone_is_made_again_with_the_same_values(settings, tmp_path):
     address = storage_address(None, None, tmp_path / "runs" / "search" / "cut.sqlite")
     search(settings, 5, study="cut")

@@ -108,7 +108,9 @@ def challengers_of() -> list[dict[str, Any]]:
     one = {
         "name": "new model", "strategy": "ml", "model": "v0007", "trades": 3, "wins": 2, "gross_pnl": 9870.0,
         "net_pnl": 4120.5, "open_units": 0.0, "last_side": 1, "last_decided_at": None, "fingerprint": "a",
-        "error": "", "as_of": "2026-09-24T11:21:00+05:30", "days": 6, "days_trades": 19, "days_net_pnl": -3310.0, "champion_net_pnl": -8140.25,
+        "error": "",
+        "as_of": "2026-09-24T11:21:00+05:30", "days": 6, "days_trades": 19,
+        "days_net_pnl": -3310.0, "champion_net_pnl": -8140.25,
     }  # fmt: skip
     return [
         one,
