@@ -72,7 +72,7 @@ def paired_test(
 ) -> PairedTest:
     """Test whether the challenger earns more, by bootstrap over blocks of sessions.
 
-    The draws are stretched by :func:`ml.significance.few_blocks_factor`: plain ones would pass one in nine
+    The draws are stretched by :func:`ml.significance.few_blocks_factor`: plain ones would pass one in ten
     worthless challengers after twenty sessions at 95 %.
 
     Parameters

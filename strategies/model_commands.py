@@ -81,8 +81,8 @@ def promote_after_test(
     if is_forced:
         return promote(registry, version, why=why, by=by, at=at, forced=True, note="forced without a test")
     calendar = make_calendar(settings.market)
-    frame = load_run_bars(settings, calendar).frame
-    test = compare_models(settings, calendar, frame, champion, version)
+    bars = load_run_bars(settings, calendar)
+    test = compare_models(settings, calendar, bars.frame, champion, version, minutes=bars.minutes)
     if not test.passes:
         return Refused(
             f"{version} was not promoted: {test.words()}; let it run beside the champion for longer, or "

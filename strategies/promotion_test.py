@@ -23,6 +23,7 @@ def compare_models(
     champion: str,
     challenger: str,
     *,
+    minutes: pd.DataFrame | None = None,
     confidence_percent: float = 95.0,
 ) -> PairedTest:
     """Trade both models over the sessions that neither has learned from, and compare them by session.
@@ -40,6 +41,8 @@ def compare_models(
         A bar frame of ``settings.data.bar_minutes``.
     champion, challenger : str
         Versions.
+    minutes : pandas.DataFrame or None
+        The 1-minute bars that ``frame`` was made of, for ``data.detail``.
     confidence_percent : float
         One-sided.
 
@@ -61,7 +64,7 @@ def compare_models(
     nets: list[FloatArray] = []
     for model in models:
         simulation = prepare_simulation(
-            settings, calendar, frame, predictor=model.predictor, counts_from=begin
+            settings, calendar, frame, predictor=model.predictor, counts_from=begin, minutes=minutes
         )
         simulation.run()
         trades = simulation.analyse().analysis.trades

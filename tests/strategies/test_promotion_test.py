@@ -13,7 +13,9 @@ from feeds.settings import SyntheticSettings
 from ml.factory import train
 from ml.features import FeatureSet
 from ml.registry import ModelRegistry
+from strategies import model_commands
 from strategies.loading import load_run_bars
+from strategies.model_commands import promote_after_test
 from strategies.modelling import store_model
 from strategies.promotion_test import compare_models
 from tests.parity.recorded import CALENDAR
@@ -56,6 +58,24 @@ def test_a_model_that_knows_the_edge_beats_one_that_does_not(models):
     assert not swapped.passes
     assert swapped.mean_difference == pytest.approx(-found.mean_difference)
     assert (swapped.champion_net, swapped.challenger_net) == (found.challenger_net, found.champion_net)
+
+
+@pytest.mark.slow
+def test_fills_are_as_fine_as_the_settings_say(models, monkeypatch):
+    """As in the run that the promoted model will make, and by the command that promotes it."""
+    settings, _ = models
+    data = settings.data.model_copy(update={"detail": "1minute"})
+    narrow = settings.strategy.model_copy(update={"stop_atr": 0.3, "target_atr": 0.3})  # one bar reaches both
+    detailed = settings.model_copy(update={"data": data, "strategy": narrow})
+    bars = load_run_bars(detailed, CALENDAR)
+    fine = compare_models(detailed, CALENDAR, bars.frame, "v0001", "v0002", minutes=bars.minutes)
+    coarse = compare_models(detailed, CALENDAR, bars.frame, "v0001", "v0002")
+    assert fine.challenger_net != coarse.challenger_net
+    registry = ModelRegistry(settings.ml.registry)
+    registry.promote("v0001")
+    monkeypatch.setattr(model_commands, "load_settings", lambda _: detailed)
+    said = promote_after_test(None, "v0002", source=None, why="a test", by="asha", at=NOW, is_forced=False)
+    assert fine.words() in said.words  # so narrow they do not pass
 
 
 @pytest.mark.slow
