@@ -300,7 +300,7 @@ def test_a_settings_file_that_is_missing_or_unreadable(refuse, tmp_path):
     ("name", "words"),
     [
         ("ema_cros", "did you mean 'ema_cross'?"),
-        ("turtle", "known: column_signal"),
+        ("turtle", "known: ab, column_signal"),
         ("nowhere.at:All", "cannot import 'nowhere.at'"),
         ("json:All", "module 'json' has no 'All'"),
         ("json:JSONDecoder", "expected a subclass of strategies.base.IntradayStrategy"),

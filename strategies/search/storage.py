@@ -12,6 +12,7 @@ from feeds.secrets import load_secrets, mask_patterns
 
 if TYPE_CHECKING:
     from optuna import Study
+    from sqlalchemy.engine import URL
 
 __all__ = ["STORAGE_SECRET", "open_study", "storage_address", "storage_faults_told"]
 
@@ -19,6 +20,7 @@ STORAGE_SECRET = "MUHURAT_STUDY_STORAGE"  # noqa: S105 # the name of it
 """Address with a password, in the environment or in ``secrets.env``."""
 
 _SQLITE_WAIT_SECONDS = 60
+_TABLES_LOCK = 6_872_811_174  # any number that nobody else takes in the same database
 _LONGEST_REASON = 200
 
 
@@ -57,7 +59,7 @@ def open_study(name: str, address: str) -> Study:
             engine: dict[str, Any] = {"connect_args": {"timeout": _SQLITE_WAIT_SECONDS}}
         else:
             engine = {"pool_pre_ping": True}
-        with storage_faults_told(address):
+        with storage_faults_told(address), _alone_on_postgresql(url):
             try:
                 storage = RDBStorage(address, engine_kwargs=engine)
             except (IntegrityError, ProgrammingError):  # another process made the tables at the same time
@@ -70,6 +72,24 @@ def open_study(name: str, address: str) -> Study:
             f"study storage {shown}: found no address that can be opened ({type(error).__name__}), expected "
             "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE; correct it"
         ) from None
+
+
+@contextmanager
+def _alone_on_postgresql(url: URL) -> Iterator[None]:
+    """Keep other processes from making the same tables as long as the block lasts."""
+    from sqlalchemy import create_engine, text
+
+    if url.get_backend_name() != "postgresql":
+        yield
+        return
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            # Held by the connection: it goes with it, also where this process is killed
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _TABLES_LOCK})
+            yield
+    finally:
+        engine.dispose()
 
 
 @contextmanager

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,3 +90,20 @@ def test_two_processes_share_the_trials_of_a_study(tmp_path, socket_folder):
     assert len(lines) == len({line["id"] for line in lines}) == TRIALS
     study._storage.remove_session()
     study._storage._backend.engine.dispose()
+
+
+@pytest.mark.slow
+def test_many_may_begin_a_study_at_the_same_time(socket_folder):
+    """Each would make the tables, and PostgreSQL lets one only."""
+    address = f"postgresql+psycopg://postgres@/postgres?host={socket_folder}"
+    together = threading.Barrier(6)
+
+    def begin(_):
+        together.wait(60)
+        study = open_study("shared", address)
+        study._storage.remove_session()
+        study._storage._backend.engine.dispose()
+        return study._study_id
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(begin, range(6)))) == 1
