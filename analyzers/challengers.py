@@ -162,12 +162,21 @@ def read_challenger_days(path: Path) -> Sequence[dict[str, str]]:
     """
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != _COLUMNS:
-            found = ", ".join(reader.fieldnames or ())
-            raise DataError(f"{path} has the columns {found}, expected {', '.join(_COLUMNS)}; move it away")
-        return list(reader)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            columns, *lines = list(csv.reader(file)) or [[]]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}), expected a table; move it away") from error
+    if tuple(columns) != _COLUMNS:
+        found = ", ".join(columns)
+        raise DataError(f"{path} has the columns {found}, expected {', '.join(_COLUMNS)}; move it away")
+    for number, cells in enumerate(lines, start=2):
+        if len(cells) != len(_COLUMNS):
+            raise DataError(
+                f"{path} has {len(cells)} cells in line {number}, expected {len(_COLUMNS)}; mend the line, or "
+                "move the file away"
+            )
+    return [dict(zip(_COLUMNS, cells, strict=True)) for cells in lines]
 
 
 def _write_table(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:

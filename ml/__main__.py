@@ -7,6 +7,7 @@ import getpass
 import json
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     retrain = add("retrain", _retrain, "Train on all bars at hand and store the version; promote nothing.")
     retrain.add_argument("--nice", type=int, default=0, metavar="N", help="give way to others, 0 to 19")
     retrain.add_argument("--json", action="store_true", help="say what came of it as one line of JSON")
+    retrain.add_argument("--beside", action="store_true", help="end when the standard input does")
     for with_bars in (promote, drift, retrain):
         with_bars.add_argument("--data", metavar="FILE|DIR|store|synthetic", help="bars to do it on")
     return parser
@@ -383,6 +385,8 @@ def _retrain(options: argparse.Namespace, _: CommandSettings) -> None:
     from strategies.model_commands import retrain_now
 
     os.nice(options.nice)
+    if options.beside:
+        threading.Thread(target=_end_with_input, daemon=True).start()
     done = retrain_now(options.settings, options.data, WallClock().now())
     rate = done.hit_rate
     if options.json:
@@ -396,6 +400,13 @@ def _retrain(options: argparse.Namespace, _: CommandSettings) -> None:
         f"stored {done.version}, trained until {done.trained_until:%Y-%m-%d}{traded}{earned}; it is in use "
         f"once you say: python -m ml promote {done.version} --why ..."
     )
+
+
+def _end_with_input() -> None:
+    """End this process with the one that holds the pipe; what is half stored is no version."""
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os._exit(1)
 
 
 def _short(value: float | None) -> str:

@@ -7,6 +7,7 @@ model is not the champion says that the move itself failed.
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
 from typing import Literal
 
@@ -130,5 +131,8 @@ def _append(registry: ModelRegistry, line: Promotion) -> None:
     text = line.model_dump_json() + "\n"
     # One write in append mode, so that lines of two processes do not mix
     with (registry.root / PROMOTIONS_FILE).open("ab", buffering=0) as file:
-        file.write(text.encode())
+        before = file.seek(0, os.SEEK_END)
+        if file.write(text.encode()) < len(text.encode()):  # a disk that is nearly full takes a part
+            file.truncate(before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)
         os.fsync(file.fileno())

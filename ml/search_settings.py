@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from feeds.section import Section
 
@@ -91,3 +92,11 @@ class SearchSettings(Section):
     feature_groups: dict[str, tuple[str, ...]] = Field(
         default=_FEATURE_GROUPS, description="features that come and go together, by the group's name"
     )
+
+    @field_validator("storage")
+    @classmethod
+    def _has_no_password(cls, given: str | None) -> str | None:
+        """Refuse what would stand in every file and log that settings are written to."""
+        if given is not None and re.search(r"://[^/@]*:[^/]*@", given):
+            raise ValueError("found a password in the address, expected it in MUHURAT_STUDY_STORAGE only")
+        return given

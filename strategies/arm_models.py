@@ -6,11 +6,15 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from feeds.errors import SettingsError
+from ml.predict import Predictor
 from ml.train import OnProgress
-from strategies.arm_predictors import ArmPredictors
+from strategies.arm_predictors import AnyPredictor, ArmPredictors
+from strategies.arm_settings import ArmsSettings
+from strategies.base import PluginSettings
 from strategies.loading import RunBars
 from strategies.modelling import PreparedModel, load_stored, prepare_model
-from strategies.plugins import models_of
+from strategies.plugins import models_of, plugin_of
 from strategies.settings import Settings
 
 __all__ = ["load_models", "prepare_models"]
@@ -40,9 +44,34 @@ def load_models(settings: Settings, version: str) -> PreparedModel | None:
     """Load what the strategy asks; None where it asks no model.
 
     ``version`` is for those that name none. The errors are those of
-    :func:`strategies.modelling.load_stored`.
+    :func:`strategies.modelling.load_stored`; of a strategy by trained thresholds, that the model has none.
     """
-    return _for_each(settings, lambda own: load_stored(settings, own or version))
+    model = _for_each(settings, lambda own: load_stored(settings, own or version))
+    if model is not None:
+        _check_thresholds(settings, model.predictor)
+    return model
+
+
+def _check_thresholds(settings: Settings, predictor: AnyPredictor) -> None:
+    """Refuse a model without the thresholds that its strategy goes by.
+
+    The strategy refuses it as well, but is made when the account is open and a position may be held.
+    """
+    plugin = plugin_of(settings.strategy)
+    asked: list[tuple[PluginSettings, Predictor]] = []
+    if isinstance(predictor, ArmPredictors) and isinstance(plugin, ArmsSettings):
+        asked = [
+            (plugin.plugin(place), predictor.by_arm[name])
+            for place, name in enumerate(plugin.arm_names)
+            if name in predictor.by_arm
+        ]
+    elif isinstance(predictor, Predictor):
+        asked = [(plugin, predictor)]
+    if any(getattr(one, "thresholds", "") == "trained" and not model.has_thresholds for one, model in asked):
+        raise SettingsError(
+            f"{settings.strategy.name} has thresholds: trained, and its model was stored without any; "
+            "promote one that was trained with ml.thresholds.kind: expected_net, or set thresholds to fixed"
+        )
 
 
 def _for_each(settings: Settings, make: Callable[[str | None], PreparedModel]) -> PreparedModel | None:

@@ -1,18 +1,29 @@
-"""The process of the challengers as the trading one keeps it; only the end of the day waits for it."""
+"""The process of the challengers as the trading one keeps it; only the end of the day waits for it.
+
+What a challenger is made of is never run in the process that trades, after the market neither: one that hangs
+would keep the next day from being traded.
+"""
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from analyzers.challengers import CHALLENGERS_FILE, ChallengersNow, read_challengers
+from feeds.errors import DataError
 from feeds.log import Log
 from strategies.kept_process import KeptProcess, environment_beside
 from strategies.settings import Settings
 
-__all__ = ["ChallengerProcess"]
+__all__ = ["ChallengerProcess", "judge_again"]
+
+_COMMAND = (sys.executable, "-m", "strategies", "challengers")
+_JUDGE_SECONDS = 60.0
+"""A day takes each a second or two; who ends us waits for no longer than ninety."""
 
 _LONGEST_WORDS = 300
 
@@ -35,14 +46,9 @@ class ChallengerProcess:
     def __init__(self, settings: Settings, folder: Path, starting_cash: float, log: Log) -> None:
         self._log = log
         self._last_words = ""
-        configuration = {
-            "folder": str(folder.resolve()),
-            "settings": settings.model_dump(mode="json"),
-            "starting_cash": starting_cash,
-        }
         self._child = KeptProcess(
-            [sys.executable, "-m", "strategies", "challengers"],
-            json.dumps(configuration),
+            _COMMAND,
+            _configuration(settings, folder, starting_cash),
             name="challengers",
             on_line=self._hear,
             on_death=self._tell_death,
@@ -69,3 +75,48 @@ class ChallengerProcess:
             "challengers_died", code=code, error=self._last_words, next_try_seconds=pause_seconds
         )
         self._last_words = ""
+
+
+def judge_again(settings: Settings, folder: Path, starting_cash: float) -> ChallengersNow:
+    """Judge a day that is over in a process of its own, write its files, and return what was found.
+
+    Parameters
+    ----------
+    settings, folder, starting_cash
+        As of :class:`ChallengerProcess`.
+
+    Raises
+    ------
+    DataError
+        It failed, or took too long and was ended.
+    OSError
+        It cannot be started.
+    """
+    words = f"{_configuration(settings, folder, starting_cash)}\nend\n"
+    try:
+        done = subprocess.run(
+            _COMMAND, input=words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace", env=environment_beside(), start_new_session=True, timeout=_JUDGE_SECONDS,
+            check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise DataError(
+            f"the challengers of {folder} were not judged within {_JUDGE_SECONDS:g} seconds, expected a "
+            "second or two for each; try them one by one in a backtest"
+        ) from error
+    if done.returncode:
+        said = (done.stdout.strip().split("\n")[-1] or "it said nothing")[:_LONGEST_WORDS]
+        raise DataError(
+            f"the challengers of {folder} ended with exit code {done.returncode} ({said}), expected 0; try "
+            "them one by one in a backtest"
+        )
+    return read_challengers(folder / CHALLENGERS_FILE)
+
+
+def _configuration(settings: Settings, folder: Path, starting_cash: float) -> str:
+    told = {
+        "folder": str(folder.resolve()),
+        "settings": settings.model_dump(mode="json"),
+        "starting_cash": starting_cash,
+    }
+    return json.dumps(told)

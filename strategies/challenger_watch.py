@@ -7,6 +7,7 @@ nothing to send an order with.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from pathlib import Path
@@ -20,6 +21,8 @@ from strategies.settings import Settings
 __all__ = ["watch_challengers"]
 
 _LOOK_SECONDS = 0.25
+_END_SECONDS = 20.0
+"""A challenger that hangs must not keep the process when whoever started it is gone."""
 
 
 def watch_challengers(words: IO[str] = sys.stdin) -> int:
@@ -34,15 +37,18 @@ def watch_challengers(words: IO[str] = sys.stdin) -> int:
     configuration: dict[str, Any] = json.loads(words.readline())
     settings = Settings.model_validate(configuration["settings"])
     folder, cash = Path(configuration["folder"]), float(configuration["starting_cash"])
-    challengers = [Challenger(section, settings, cash) for section in settings.live.challengers]
-    over = threading.Event()
-    threading.Thread(target=_wait_for_end, args=(words, over), daemon=True).start()
-    seen = -1
-    while not over.wait(_LOOK_SECONDS):
-        seen = _look(folder, challengers, seen)
-    _look(folder, challengers, seen)
-    if (folder / CHALLENGERS_FILE).exists():
-        write_challenger_trades(folder)
+    over, done = threading.Event(), threading.Event()
+    threading.Thread(target=_wait_for_end, args=(words, over, done), daemon=True).start()
+    try:
+        challengers = [Challenger(section, settings, cash) for section in settings.live.challengers]
+        seen = -1
+        while not over.wait(_LOOK_SECONDS):
+            seen = _look(folder, challengers, seen)
+        _look(folder, challengers, seen)
+        if (folder / CHALLENGERS_FILE).exists():
+            write_challenger_trades(folder)
+    finally:
+        done.set()
     return 0
 
 
@@ -59,6 +65,8 @@ def _look(folder: Path, challengers: list[Challenger], seen: int) -> int:
     return size
 
 
-def _wait_for_end(words: IO[str], over: threading.Event) -> None:
-    words.readline()
+def _wait_for_end(words: IO[str], over: threading.Event, done: threading.Event) -> None:
+    is_asked = bool(words.readline())
     over.set()
+    if not is_asked and not done.wait(_END_SECONDS):
+        os._exit(1)  # nobody is left who would end us

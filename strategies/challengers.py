@@ -25,26 +25,15 @@ from ml.registry import CHAMPION, ModelRegistry
 from strategies.arm_models import load_models
 from strategies.challenger_settings import ChallengerSettings
 from strategies.modelling import PreparedModel
-from strategies.plugins import load_strategy, models_of
+from strategies.plugins import PLUGIN_BUGS, load_strategy
 from strategies.settings import Settings
-from strategies.simulation import prepare_simulation
+from strategies.simulation import prepare_simulation, without_todays_limits
 
 __all__ = [
     "Challenger", "challenger_settings", "judge_challengers", "read_live_bars", "with_fixed_models",
 ]  # fmt: skip
 
 _TICKS = "ticks"
-_BUGS = (
-    ArithmeticError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What a strategy or model of one's own may raise: it must not take the other challengers with it."""
 
 
 class Challenger:
@@ -68,7 +57,7 @@ class Challenger:
         try:
             self._settings = challenger_settings(section, settings, starting_cash)
             self._model = load_models(self._settings, section.model or CHAMPION)
-        except (MuhuratError, *_BUGS) as error:
+        except (MuhuratError, *PLUGIN_BUGS) as error:
             self._trouble = _words(error)
 
     def judge(self, bars: pd.DataFrame) -> ChallengerNow:
@@ -87,7 +76,7 @@ class Challenger:
         try:
             self._check_history(bars)
             journal, analysis = self._simulated(bars)
-        except (MuhuratError, *_BUGS) as error:
+        except (MuhuratError, *PLUGIN_BUGS) as error:
             return empty.model_copy(update={"error": _words(error)})
         trades = analysis.trades
         decided = [event for event in journal.events if event.role == "entry" and event.state == "submitted"]
@@ -134,9 +123,6 @@ class Challenger:
 def challenger_settings(section: ChallengerSettings, settings: Settings, starting_cash: float) -> Settings:
     """Return the settings of a challenger's own run.
 
-    Kill switch and pause are orders to the champion and no part of a comparison, and the drift is that of
-    the champion's model.
-
     Raises
     ------
     SettingsError
@@ -144,13 +130,10 @@ def challenger_settings(section: ChallengerSettings, settings: Settings, startin
     """
     load_strategy(section.strategy)
     strategy = {"name": section.strategy, "parameters": dict(section.parameters)}
-    drift = settings.risk.on_drift.model_copy(update={"level": "unknown"})
-    risk = {"kill_switch_file": None, "pause_file": None, "on_drift": drift}
-    return settings.model_copy(
+    return without_todays_limits(settings).model_copy(
         update={
             "strategy": settings.strategy.model_copy(update=strategy),
             "broker": settings.broker.model_copy(update={"starting_cash": starting_cash}),
-            "risk": settings.risk.model_copy(update=risk),
         }
     )
 
@@ -159,7 +142,8 @@ def with_fixed_models(settings: Settings, version: str) -> Settings:
     """Return settings whose challengers name the model that they have for the day.
 
     A promotion in the midst of it then changes nothing. One whose model cannot be told stays as it is, and
-    says itself what it lacks.
+    says itself what it lacks. Nothing of a challenger's own is loaded for it, so that one that asks no model
+    names one as well.
 
     Parameters
     ----------
@@ -172,11 +156,8 @@ def with_fixed_models(settings: Settings, version: str) -> Settings:
 
 def _with_fixed_model(section: ChallengerSettings, settings: Settings, version: str) -> ChallengerSettings:
     try:
-        own = challenger_settings(section, settings, settings.broker.starting_cash)
-        if not models_of(own.strategy):
-            return section
         known = ModelRegistry(settings.ml.registry).show(section.model or version).version
-    except (MuhuratError, *_BUGS):
+    except (MuhuratError, OSError):
         return section
     return section.model_copy(update={"model": known})
 

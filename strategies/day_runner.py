@@ -93,6 +93,7 @@ class DayRunner:
         self._plan: DayPlan | None = None
         self._folder = folder
         self._previous: Path | None = None
+        self._last_day: dt.date | None = None
         self._is_go = False
         self._outcome = "done"
         self._is_list_unreadable = False
@@ -107,7 +108,8 @@ class DayRunner:
         self._finish_earlier_days(request, plan.day)
         rows = self._rows()
         self._previous = self._folder_of(rows[-1]) if rows else None
-        request = with_drift(_with_cash(request, rows), self._state_folder, self._log)
+        self._last_day = rows[-1].day if rows else None
+        request = _with_cash(request, rows)
         with ExitStack() as stack:
             if request.mode == "demo":
                 request = self._open_demo(request, stack)
@@ -222,6 +224,8 @@ class DayRunner:
         make_folder(folder)
         if self._retraining is not None and not request.settings.ml.retrain.during_session:
             self._retraining.stop("a session begins")
+        # Only now: a day waits from the evening before, and the model may have been changed since
+        request = with_drift(request, self._state_folder, self._log, self._last_day)
         with day_log(request, folder, clock) as log, connected(request, log) as store:
             day = LiveDay(request, self._calendar, clock, store, folder, log)
             self._process.attach(day, folder, clock)
@@ -245,7 +249,7 @@ class DayRunner:
             return
         try:
             reason = reason_to_retrain(settings.ml.retrain, day, newest_training(settings.ml), drift)
-        except MuhuratError as error:
+        except (MuhuratError, OSError) as error:
             self._log.error("retrained", outcome="failed", reason=str(error))
             return
         if reason:

@@ -58,7 +58,10 @@ def write_standing(standing: DriftStanding, state_folder: Path) -> None:
     if known is not None and known.day > standing.day:
         return
     unfinished = state_folder / f".{DRIFT_FILE}"
-    unfinished.write_text(standing.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    with unfinished.open("w", encoding="utf-8") as file:
+        file.write(standing.model_dump_json(indent=1) + "\n")
+        file.flush()
+        os.fsync(file.fileno())  # after a power cut an empty file would lift a stop
     os.replace(unfinished, state_folder / DRIFT_FILE)  # noqa: PTH105 # named after what it promises
 
 
@@ -87,16 +90,30 @@ def read_standing(state_folder: Path) -> DriftStanding | None:
         ) from error
 
 
-def with_drift(request: LiveRequest, state_folder: Path, log: Log) -> LiveRequest:
+def with_drift(
+    request: LiveRequest, state_folder: Path, log: Log, last_day: dt.date | None = None
+) -> LiveRequest:
     """Return a request whose risk rules know the level after the last session.
 
     What cannot be read, and what was found of another model, is not known, which limits nothing; either is
-    told where a limit would have hung on it.
+    told where a limit would have hung on it. So is a level of an earlier session than the last.
+
+    Parameters
+    ----------
+    request : LiveRequest
+        Of the session that begins.
+    state_folder : pathlib.Path
+        Of the process.
+    log : Log
+        Told ``drift_standing``.
+    last_day : datetime.date or None
+        The last session before; None where it is not known.
     """
     risk = request.settings.risk
     asked = risk.on_drift.warning != "none" or risk.on_drift.alarm != "none"
     level: Literal["ok", "warning", "alarm", "unknown"] = "unknown"
-    reason = "there was no check yet"
+    standing: DriftStanding | None = None
+    reason, is_news = "there was no check yet", False
     try:
         standing = read_standing(state_folder)
         if standing is not None:
@@ -104,11 +121,14 @@ def with_drift(request: LiveRequest, state_folder: Path, log: Log) -> LiveReques
             reason = f"the last check was of model {standing.model or 'none'}, the day asks {model or 'none'}"
             if model == standing.model:
                 level, reason = standing.level, standing.words
+                is_news = last_day is None or standing.day >= last_day
+                if not is_news:
+                    reason = f"as of {standing.day}, the check of {last_day} failed: {reason}"
     except DataError as error:
         reason = str(error)
     if asked:
-        tell = log.info if level == "ok" else log.warning
-        tell("drift_standing", drift=level, reason=reason)
+        tell = log.info if level == "ok" and is_news else log.warning
+        tell("drift_standing", drift=level, reason=reason, day=None if standing is None else standing.day)
     on_drift = risk.on_drift.model_copy(update={"level": level})
     settings = request.settings.model_copy(update={"risk": risk.model_copy(update={"on_drift": on_drift})})
     return replace(request, settings=settings)

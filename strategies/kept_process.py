@@ -88,11 +88,13 @@ class KeptProcess:
             process = self._process
         if process is not None:
             _say(process, _END)
-            try:
-                process.wait(_END_SECONDS)
-            except subprocess.TimeoutExpired:
+        self._thread.join(_END_SECONDS)
+        if self._thread.is_alive():
+            with self._lock:  # the one that was told, or one that was just being started
+                process = self._process
+            if process is not None:
                 process.kill()
-        self._thread.join()
+            self._thread.join(_END_SECONDS)
 
     def _run(self) -> None:
         pause = _FIRST_PAUSE_SECONDS / 2.0

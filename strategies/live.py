@@ -20,9 +20,10 @@ from feeds.log import Log
 from feeds.settings import make_calendar
 from strategies.day import plan_day
 from strategies.demo import DemoExchange
+from strategies.drift_standing import with_drift
 from strategies.live_console import make_console
 from strategies.live_day import LiveDay
-from strategies.live_folders import day_folder, make_folder
+from strategies.live_folders import day_folder, make_folder, state_folder
 from strategies.live_process import LiveProcess
 from strategies.live_request import LiveRequest
 from strategies.plugins import plugin_of
@@ -65,6 +66,7 @@ def run_live(request: LiveRequest) -> int:
         if demo is not None:
             demo.prepare(log)
             request = stack.enter_context(demo).request
+        request = with_drift(request, state_folder(request), log)
         store = stack.enter_context(connected(request, log))
         process = LiveProcess(request, folder, clock, log)
         day = LiveDay(request, calendar, clock, store, folder, log)

@@ -42,7 +42,7 @@ from strategies.live_glance import DayGlance, StreamGlance, glance_at
 from strategies.live_request import LiveRequest
 from strategies.live_result import write_day
 from strategies.modelling import PreparedModel
-from strategies.plugins import plugin_of
+from strategies.plugins import PLUGIN_BUGS, plugin_of
 from strategies.recording import DayRecorder
 from strategies.settings import Settings
 from strategies.square_off import is_square_off_late, square_off_time
@@ -398,10 +398,18 @@ class LiveDay:
         )  # fmt: skip
 
     def _tell_reasons(self, record: BarRecord, model: PreparedModel | None) -> None:
-        """Tell why an entry was decided, last of all: its orders are on their way."""
-        if model is None or not record.units:
+        """Tell why an entry was decided, last of all: its orders are on their way.
+
+        What is only told must not end a day that holds a position.
+        """
+        is_warmup = self._last_bar is None or self._last_bar.origin == "warmup"
+        if model is None or not record.units or is_warmup:
             return
-        why = bar_reasons(model.predictor, record)
+        try:
+            why = bar_reasons(model.predictor, record)
+        except (MuhuratError, *PLUGIN_BUGS) as error:
+            self._log.warning("reasons_unknown", error=f"{type(error).__name__}: {error}")
+            return
         if why:
             self._log.info("entry_reasons", start=record.start.replace(tzinfo=IST), side=record.side, why=why)
 

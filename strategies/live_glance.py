@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
@@ -16,6 +17,7 @@ from brokers.journal import Fill, Journal, OrderEvent
 from brokers.risk.gate import RiskGate
 from feeds.clock import IST
 from feeds.terms import ContractTerms
+from strategies.arm_predictors import ArmPredictors
 from strategies.base import PluginSettings
 from strategies.live_accounts import Account
 from strategies.modelling import PreparedModel
@@ -194,11 +196,25 @@ def _rules(gate: RiskGate, terms: ContractTerms, now: dt.datetime) -> list[RuleN
 def _model(model: PreparedModel, plugin: PluginSettings, now: dt.datetime) -> ModelNow:
     until = dt.datetime.fromisoformat(str(model.info["trained_until"]))
     aware = until if until.tzinfo is not None else until.replace(tzinfo=IST)
+    buy, sell = _thresholds(model, plugin, now)
     return ModelNow(
         version=str(model.info["version"]),
         trained_until=until.isoformat(),
         age_days=(now - aware).total_seconds() / 86_400.0,
-        # Only a strategy with thresholds of these names has them
-        buy_probability=getattr(plugin, "buy_probability", None),
-        sell_probability=getattr(plugin, "sell_probability", None),
+        buy_probability=buy,
+        sell_probability=sell,
     )
+
+
+def _thresholds(
+    model: PreparedModel, plugin: PluginSettings, now: dt.datetime
+) -> tuple[float | None, float | None]:
+    """Return from where on it buys and sells; None where it does not, or has no thresholds of that kind."""
+    if getattr(plugin, "thresholds", "fixed") == "fixed" or isinstance(model.predictor, ArmPredictors):
+        # Only a strategy with thresholds of these names has them
+        return getattr(plugin, "buy_probability", None), getattr(plugin, "sell_probability", None)
+    least = model.predictor.thresholds_at(now)
+    if least is None:
+        return None, None
+    buy, sell = (value if math.isfinite(value) else None for value in least)
+    return buy, sell

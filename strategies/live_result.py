@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import shutil
@@ -19,10 +20,11 @@ from brokers.charges import latest_date
 from brokers.journal import Fill, Journal
 from brokers.settings import make_charges
 from feeds.calendar import TradingCalendar
+from feeds.errors import MuhuratError
 from feeds.terms import DatedTerms
 from strategies.live_accounts import Account
 from strategies.modelling import PreparedModel
-from strategies.plugins import plugin_of
+from strategies.plugins import PLUGIN_BUGS, plugin_of
 from strategies.settings import Settings
 from strategies.why import explained_trades
 
@@ -73,7 +75,8 @@ def write_day(
         arms=plugin_of(settings.strategy).arm_names,
     )
     predictor = None if model is None else model.predictor
-    analysis = analysis._replace(trades=explained_trades(analysis.trades, predictor, recorded))
+    with contextlib.suppress(MuhuratError, *PLUGIN_BUGS):  # told at each entry; the report is worth more
+        analysis = analysis._replace(trades=explained_trades(analysis.trades, predictor, recorded))
     result = RunResult(
         **analysis._asdict(),
         instrument=settings.market.instrument,

@@ -15,10 +15,28 @@ from feeds.suggest import did_you_mean
 from strategies.base import IntradayStrategy, PluginSettings
 from strategies.settings_section import StrategySettings
 
-__all__ = ["ENTRY_POINT_GROUP", "SHIPPED", "load_strategy", "models_of", "plugin_of", "plugin_settings"]
+__all__ = [
+    "ENTRY_POINT_GROUP", "PLUGIN_BUGS", "SHIPPED", "load_strategy", "models_of", "plugin_of",
+    "plugin_settings",
+]  # fmt: skip
 
 SHIPPED = ("ml", "ema_cross", "opening_range", "column_signal", "random_entry", "ab")
 ENTRY_POINT_GROUP = "muhurat.strategies"
+
+PLUGIN_BUGS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""What a strategy, feature or model of one's own may raise where it must not take others with it."""
 
 
 def load_strategy(name: str) -> type[IntradayStrategy]:

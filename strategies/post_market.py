@@ -13,13 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from analyzers.challengers import (
-    CHALLENGERS_DAYS_FILE,
-    CHALLENGERS_FILE,
-    write_challenger_days,
-    write_challenger_trades,
-    write_challengers,
-)
+from analyzers.challengers import CHALLENGERS_DAYS_FILE, write_challenger_days
 from analyzers.day_chart import write_day_chart
 from analyzers.parity.as_json import write_parity_json
 from analyzers.parity.compare import compare_days
@@ -32,7 +26,7 @@ from feeds.log import Log
 from feeds.market_events import MinuteHistory
 from feeds.terms import DatedTerms
 from strategies.candle_comparison import compare_candles
-from strategies.challengers import Challenger, judge_challengers
+from strategies.challenger_process import judge_again
 from strategies.day_backup import back_up_day
 from strategies.day_summary import DaySummary, summarise_day
 from strategies.days_file import DAYS_FILE, DayRow, read_days, write_day_row
@@ -208,12 +202,8 @@ class _Work:
         if not self._settings.live.challengers:
             return
         recorded = read_day(self._folder)
-        settings = recorded_settings(recorded)
-        sections = settings.live.challengers  # with the models that they had on the day
-        challengers = [Challenger(section, settings, recorded.starting_cash) for section in sections]
-        judged = judge_challengers(challengers, recorded.run.bars)
-        write_challengers(self._folder / CHALLENGERS_FILE, judged)
-        write_challenger_trades(self._folder)
+        # The recorded settings name the models that they had on the day
+        judged = judge_again(recorded_settings(recorded), self._folder, recorded.starting_cash)
         write_challenger_days(self._state_folder / CHALLENGERS_DAYS_FILE, self._day, judged)
         self.failed |= {f"challenger {one.name}": one.error for one in judged.challengers if one.error}
 

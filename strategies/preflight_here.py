@@ -19,6 +19,7 @@ from feeds.calendar import Session
 from feeds.store.parquet import ParquetStore
 from feeds.tables import FACTS, read_table
 from ml.registry import ModelRegistry
+from strategies.arm_models import load_models
 from strategies.day_notes import walk_days
 from strategies.modelling import load_stored
 from strategies.plugins import models_of
@@ -100,6 +101,7 @@ def check_model(context: PreflightContext) -> CheckNow:
     ]
     if not checks:
         return go("model", f"strategy {section.name} asks no model")
+    load_models(context.settings, choice)
     for outcome in ("no_go", "warning"):
         for check in checks:
             if check.outcome == outcome:

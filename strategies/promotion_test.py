@@ -11,7 +11,7 @@ from ml.arrays import FloatArray
 from ml.paired_test import PairedTest, paired_test
 from strategies.modelling import load_stored
 from strategies.settings import Settings
-from strategies.simulation import prepare_simulation
+from strategies.simulation import prepare_simulation, without_todays_limits
 
 __all__ = ["compare_models"]
 
@@ -53,6 +53,7 @@ def compare_models(
     ModelError, ModelNotFoundError
         A model is damaged, expects other features, or does not exist.
     """
+    settings = without_todays_limits(settings)
     models = [load_stored(settings, version) for version in (champion, challenger)]
     begin = max(model.judges_from for model in models)
     sessions = _days(pd.DatetimeIndex(frame.index[frame.index >= pd.Timestamp(begin)])).unique()

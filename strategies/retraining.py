@@ -17,7 +17,7 @@ from strategies.loading import RunBars
 from strategies.modelling import store_model, trial_id
 from strategies.plugins import models_of
 from strategies.settings import Settings
-from strategies.simulation import prepare_simulation
+from strategies.simulation import prepare_simulation, without_todays_limits
 from strategies.trade_cost import choosing_cost
 
 __all__ = ["Retrained", "newest_training", "reason_to_retrain", "retrain"]
@@ -113,8 +113,8 @@ def retrain(
     hit_rate = net_pnl = None
     if models_of(settings.strategy):
         simulation = prepare_simulation(
-            settings, calendar, bars.frame, predictor=result.predictor, counts_from=window.test_first,
-            minutes=bars.minutes,
+            without_todays_limits(settings), calendar, bars.frame, predictor=result.predictor,
+            counts_from=window.test_first, minutes=bars.minutes,
         )  # fmt: skip
         simulation.run()
         analysis = simulation.analyse().analysis

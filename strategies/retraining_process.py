@@ -79,8 +79,9 @@ class RetrainingProcess:
                         "--nice",
                         str(_NICE),
                         "--json",
+                        "--beside",
                     ],
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,  # its end tells it that we are gone, however we went
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     text=True,
@@ -117,8 +118,9 @@ class RetrainingProcess:
     def _listen(self, process: subprocess.Popen[str]) -> None:
         said = process.stdout.read() if process.stdout is not None else ""
         code = process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
         if self._stopped:
             self._log.warning("retrained", outcome="ended", reason=self._stopped)
         elif code:

@@ -21,7 +21,7 @@ from strategies.assembly import assemble_backtest
 from strategies.plugins import plugin_of
 from strategies.settings import Settings
 
-__all__ = ["Simulated", "Simulation", "prepare_simulation"]
+__all__ = ["Simulated", "Simulation", "prepare_simulation", "without_todays_limits"]
 
 
 class Simulated(NamedTuple):
@@ -112,6 +112,16 @@ class Simulation:
         counted.fills = [fill._replace(bar=fill.bar - self._first) for fill in self._journal.fills]
         counted.events, counted.contexts = self._journal.events, self._journal.contexts
         return counted
+
+
+def without_todays_limits(settings: Settings) -> Settings:
+    """Return settings for bars of another day, which switches and levels of this one say nothing about.
+
+    A kill switch or a pause is an order to the champion, and the drift that is known is that of its model.
+    """
+    drift = settings.risk.on_drift.model_copy(update={"level": "unknown"})
+    free = {"kill_switch_file": None, "pause_file": None, "on_drift": drift}
+    return settings.model_copy(update={"risk": settings.risk.model_copy(update=free)})
 
 
 def prepare_simulation(

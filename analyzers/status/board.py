@@ -240,6 +240,7 @@ class Board:
         with self._poll_lock:
             problem = ""
             days: list[dict[str, Any]] = []
+            self._challengers = []  # those of another day are not shown where today's cannot be read
             try:
                 self._read_now()
                 self._read_watch_log()

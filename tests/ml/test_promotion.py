@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import resource
+import signal
 
 import numpy as np
 import pytest
@@ -71,6 +73,23 @@ def test_a_promotion_is_in_the_log_even_if_the_power_goes_before_it_is_done(regi
         promote(registry, "v0001", **SAID)
     (line,) = promotions(registry)
     assert (line.after, registry.champion) == ("v0001", None)
+
+
+def test_no_promotion_without_its_whole_line(registry):
+    """A disk that is nearly full takes a part of a line and says nothing."""
+    promote(registry, "v0001", **SAID)
+    path = registry.root / PROMOTIONS_FILE
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 40, limits[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            promote(registry, "v0002", **SAID)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert (path.read_bytes(), registry.champion) == (before, "v0001")
 
 
 def test_a_line_that_is_none_of_ours_is_named(registry):

@@ -38,6 +38,7 @@ from tests.parity.recorded import CASH, bars_of_days
 from tests.strategies.finished_days import finish_day
 
 DICE = {"name": "dice", "strategy": "random_entry", "parameters": {"entry_probability": 0.2}}
+DAYS_HEADER = "day,name,strategy,model,trades,wins,gross_pnl,net_pnl,fingerprint"
 CROSS = {"name": "cross", "strategy": "ema_cross"}
 
 
@@ -161,9 +162,20 @@ def test_the_models_of_the_day_are_named_at_its_start(tmp_path, monkeypatch):
         {"name": "gone", "strategy": "ml", "model": "v0099"}, DICE,
     )  # fmt: skip
     fixed = with_fixed_models(settings, "champion").live.challengers
-    assert [one.model for one in fixed] == ["v0003", "v0002", "v0099", None]
+    assert [one.model for one in fixed] == ["v0003", "v0002", "v0099", "v0003"]
     assert with_fixed_models(settings, "v0007").live.challengers[0].model == "v0007"
     assert shown[:3] == ["champion", "v0002", "v0099"]
+
+
+def test_naming_them_loads_nothing_of_a_challengers_own(tmp_path, monkeypatch):
+    """It is done in the process that trades, which a faulty file must not end."""
+    (tmp_path / "half_written.py").write_text("def decide(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = settings_with({"name": "a", "strategy": "half_written:Strategy"})
+    monkeypatch.chdir(tmp_path)
+    assert with_fixed_models(settings, "champion").live.challengers == settings.live.challengers
+    (one,) = judge_challengers(challengers_of(settings), bars_of_days().assign(origin="ticks")).challengers
+    assert "SyntaxError" in one.error
 
 
 def test_its_kill_switch_is_not_the_champions(day, tmp_path):
@@ -210,11 +222,14 @@ def test_a_day_is_written_and_read_and_stands_once_in_the_list(day, tmp_path):
         (CHALLENGERS_FILE, "{", read_challengers),
         (CHALLENGERS_FILE, '{"as_of": null, "bars": 1, "challengers": [{"name": 1}]}', read_challengers),
         (CHALLENGERS_DAYS_FILE, "day,who\n", read_challenger_days),
+        (CHALLENGERS_DAYS_FILE, "", read_challenger_days),
+        (CHALLENGERS_DAYS_FILE, "\udcff\udcfe", read_challenger_days),
+        (CHALLENGERS_DAYS_FILE, f"{DAYS_HEADER}\n2026-09-23,dice\n", read_challenger_days),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path, name, content, read):
     path = tmp_path / name
-    path.write_text(content)
+    path.write_text(content, errors="surrogateescape")
     with pytest.raises(DataError, match=name):
         read(path)
 
@@ -305,3 +320,28 @@ def test_the_process_knows_no_broker_and_no_secret(day, tmp_path, monkeypatch):
     assert nice == min(19, os.nice(0) + 15)
     assert [name for name in variables if name.startswith(("KITE", "TELEGRAM"))] == []
     assert read_challengers(folder / CHALLENGERS_FILE).challengers[1].trades > 0
+
+
+class Hanging(IntradayStrategy):
+    """Never answers."""
+
+    def decide(self):
+        while True:
+            pass
+
+
+@pytest.mark.slow
+def test_a_process_that_hangs_does_not_outlive_the_one_that_trades(day, monkeypatch):
+    folder, _ = day
+    settings = settings_with({"name": "a", "strategy": f"{__name__}:Hanging"})
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; from strategies import challenger_watch as watch; "
+         "watch._END_SECONDS = 1.0; sys.exit(watch.watch_challengers())"],
+        stdin=subprocess.PIPE, text=True, env=environment_beside(),
+    ) as process:  # fmt: skip
+        try:
+            process.stdin.write(first_line(folder, settings))
+            process.stdin.close()
+            assert process.wait(30) == 1
+        finally:
+            process.kill()

@@ -1,14 +1,16 @@
 """What a day begins with: the cash that the days before have left, and the days that were never finished."""
 
 import datetime as dt
+from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from brokers.settings import make_rules
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST, ReplayClock
-from strategies import drift_standing
+from strategies import day_runner, drift_standing
 from strategies.day import plan_day
 from strategies.day_runner import DayRunner
 from strategies.days_file import DAYS_FILE, DayRow, read_days, write_day_row
@@ -101,15 +103,56 @@ def with_settings(runner, **sections):
     return settings
 
 
+def session_of(runner, monkeypatch):
+    """Have a session do nothing but keep the request it is given."""
+    requests = []
+
+    class Day:
+        stop_reason = ""
+
+        def __init__(self, request, *_):
+            requests.append(request)
+
+        def run(self, _):
+            return 0
+
+    nothing = nullcontext(SimpleNamespace())
+    monkeypatch.setattr(day_runner, "LiveDay", Day)
+    monkeypatch.setattr(day_runner, "connected", lambda *_: nothing)
+    monkeypatch.setattr(day_runner, "day_log", lambda *_: nothing)
+    runner._request = runner._days_request = replace(runner._request, clock="feed")
+    return requests
+
+
 def test_the_level_after_the_last_session_is_that_of_the_next_days_rule(runner, monkeypatch):
     monkeypatch.setattr(drift_standing, "_model_of", lambda _: "v0001")
     settings = with_settings(runner, risk={"on_drift": {"alarm": "stop"}})
     standing = DriftStanding(day=dt.date(2026, 9, 23), model="v0001", level="alarm", words="far")
     write_standing(standing, runner.state)
+    traded = session_of(runner, monkeypatch)
     with runner.day(plan_day(CALENDAR, TODAY, settings)):
-        rules = {rule.name: rule.describe() for rule in make_rules(runner._days_request.settings.risk)}
+        assert runner.trade()
+    rules = {rule.name: rule.describe() for rule in make_rules(traded[0].settings.risk)}
     assert rules["model_drift"] == "model drift: alarm after the last session, no entries"
     assert [record["drift"] for record in runner.log.of("drift_standing")] == ["alarm"]
+    # What is trained after the market is not traded under it
+    assert runner._days_request.settings.risk.on_drift.level == "unknown"
+
+
+def test_a_model_promoted_overnight_is_not_held_to_what_was_found_of_the_one_before(runner, monkeypatch):
+    """The next day begins, and waits, as soon as the one before is over."""
+    settings = with_settings(runner, risk={"on_drift": {"alarm": "stop"}})
+    standing = DriftStanding(day=dt.date(2026, 9, 23), model="v0001", level="alarm", words="far")
+    write_standing(standing, runner.state)
+    champion = ["v0001"]
+    monkeypatch.setattr(drift_standing, "_model_of", lambda _: champion[0])
+    traded = session_of(runner, monkeypatch)
+    with runner.day(plan_day(CALENDAR, TODAY, settings)):
+        champion[0] = "v0002"
+        assert runner.trade()
+    assert traded[0].settings.risk.on_drift.level == "unknown"
+    (told,) = runner.log.of("drift_standing")
+    assert told["reason"] == "the last check was of model v0001, the day asks v0002"
 
 
 @pytest.mark.parametrize(

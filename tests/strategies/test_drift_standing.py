@@ -69,3 +69,17 @@ def test_a_day_done_again_later_does_not_replace_a_newer_check(tmp_path):
     assert read_standing(tmp_path) == standing("alarm")
     write_standing(standing("ok"), tmp_path)
     assert read_standing(tmp_path) == standing("ok")
+
+
+def test_a_level_that_is_older_than_the_last_session_is_told_as_such(tmp_path):
+    """The check of the last session failed: what was good the day before is no news of it."""
+    write_standing(standing("ok"), tmp_path)
+    log = MemoryLog()
+    later = DAY + dt.timedelta(days=1)
+    made = with_drift(request_of(alarm="stop"), tmp_path, log, later)
+    assert made.settings.risk.on_drift.level == "ok"
+    (told,) = log.records
+    assert (told["level"], told["day"]) == ("warning", DAY)
+    assert told["reason"].startswith(f"as of {DAY}, the check of {later} failed: ")
+    with_drift(request_of(alarm="stop"), tmp_path, log, DAY)
+    assert log.records[-1]["level"] == "info"

@@ -195,9 +195,28 @@ def test_looking_changes_nothing():
     assert vars(account.gate.state) == before
 
 
+def model_of(until, *thresholds):
+    predictor = SimpleNamespace(thresholds_at=lambda _: thresholds or None)
+    return SimpleNamespace(info={"version": "v0003", "trained_until": until}, predictor=predictor)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "shown"),
+    [
+        ("fixed", (0.7, 0.8), (0.5, 0.6)),
+        ("trained", (0.7, math.inf), (0.7, None)),
+        ("trained", (), (None, None)),
+    ],
+)
+def test_the_thresholds_are_those_it_trades_by(kind, given, shown):
+    plugin = SimpleNamespace(buy_probability=0.5, sell_probability=0.6, thresholds=kind)
+    seen = look(Account(), model=model_of("2026-09-14T15:30:00", *given), plugin=plugin).model
+    assert (seen.buy_probability, seen.sell_probability) == shown
+
+
 @pytest.mark.parametrize("until", ["2026-09-14T15:30:00", "2026-09-14T15:30:00+05:30"])
 def test_the_age_of_the_model(until):
-    model = SimpleNamespace(info={"version": "v0003", "trained_until": until})
+    model = model_of(until)
     plugin = SimpleNamespace(buy_probability=0.6)
     seen = look(Account(), model=model, plugin=plugin, now=NOW.replace(hour=15, minute=30)).model
     assert seen.age_days == pytest.approx(10.0)

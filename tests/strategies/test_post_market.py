@@ -28,6 +28,8 @@ from ml.card import training_card
 from ml.factory import train
 from ml.registry import ModelRegistry
 from ml.settings import MlSettings, ModelSettings, SplitSettings
+from strategies import challenger_process
+from strategies.base import IntradayStrategy
 from strategies.candle_comparison import CANDLES_FILE
 from strategies.challenger_settings import ChallengerSettings
 from strategies.day_summary import summarise_day
@@ -306,6 +308,46 @@ def test_without_a_history_nothing_is_asked_and_nothing_is_wrong(folder, state):
     done, log = run(folder, state)
     assert (done.candles, done.troubles) == (None, ())
     assert log.of("post_market")["candle_bars"] is None
+
+
+# -- challengers that are worse than wrong -----------------------------------------------------------------
+
+
+class Hanging(IntradayStrategy):
+    """Never answers."""
+
+    def decide(self):
+        while True:
+            pass
+
+
+class Leaving(IntradayStrategy):
+    """Ends the process that it is in."""
+
+    def decide(self):
+        raise SystemExit(7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("strategy", "words"), [(Hanging, "within 6 seconds"), (Leaving, "exit code 7")], ids=["hangs", "leaves"]
+)
+def test_a_challenger_neither_holds_up_nor_ends_the_process_that_trades(
+    tmp_path, state, monkeypatch, strategy, words
+):
+    monkeypatch.setattr(challenger_process, "_JUDGE_SECONDS", 6.0)
+    challenger = ChallengerSettings(name="bad", strategy=f"{__name__}:{strategy.__name__}")
+    settings = settings_for()
+    live = settings.live.model_copy(update={"challengers": (challenger,)})
+    settings = settings.model_copy(update={"live": live})
+    folder = tmp_path / "day"
+    finish_day(folder, BARS, settings)
+    done, _ = run(folder, state, settings=settings)
+    (trouble,) = done.troubles
+    assert trouble.startswith("challengers: ")
+    assert words in trouble
+    assert len(read_days(state / DAYS_FILE)) == 1
+    assert challenger_totals(state) == []
 
 
 # -- numbers of a day that was broken off ------------------------------------------------------------------

@@ -617,6 +617,21 @@ def test_a_model_of_age(trained, preflight):
     assert preflight(*ML, f"ml.registry={trained}", "risk.max_model_age_days=null").go
 
 
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        ["strategy.parameters={thresholds: trained}"],
+        ["strategy.name=ab", "strategy.parameters={arms: [{name: a, model: v0001, parameters: "
+         "{thresholds: trained}}]}"],
+    ],
+)  # fmt: skip
+def test_a_model_without_the_thresholds_that_are_asked(trained, preflight, strategy):
+    """The strategy would refuse it as well, but only when the account is open."""
+    found = preflight(*ML, *strategy, f"ml.registry={trained}", mode="demo")
+    assert said_no(found) == ["model"]
+    assert "stored without any" in of(found, "model").words
+
+
 def test_the_model_of_every_arm(trained, preflight):
     def arms(*versions):
         given = ", ".join(f"{{name: a{number}, model: {one}}}" for number, one in enumerate(versions))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,6 +17,7 @@ from feeds.clock import IST
 from feeds.settings import SyntheticSettings
 from ml.registry import ModelRegistry
 from ml.settings import MlSettings, ModelSettings, RetrainSettings, SplitSettings
+from strategies.kept_process import environment_beside
 from strategies.loading import load_run_bars
 from strategies.modelling import trial_id
 from strategies.retraining import newest_training, reason_to_retrain, retrain
@@ -109,6 +113,23 @@ def test_a_training_stores_a_challenger_with_its_hit_rate_and_promotes_nothing(t
     assert (len(registry.trials()), registry.versions()) == (1, ("v0001", "v0002"))
 
 
+def test_what_stops_entries_today_is_no_part_of_its_backtest(tmp_path):
+    """A pause after an alarm is the very time to train: no trades would look like a model without any."""
+    settings = settings_in(tmp_path)
+    (tmp_path / "PAUSE").touch()
+    drift = settings.risk.on_drift.model_copy(update={"alarm": "stop", "level": "alarm"})
+    risk = {
+        "pause_file": str(tmp_path / "PAUSE"),
+        "kill_switch_file": str(tmp_path / "PAUSE"),
+        "on_drift": drift,
+    }
+    limited = settings.model_copy(update={"risk": settings.risk.model_copy(update=risk)})
+    bars = load_run_bars(settings, CALENDAR)
+    free = retrain(settings, bars, CALENDAR, now=NOW)
+    assert retrain(limited, bars, CALENDAR, now=NOW).hit_rate == free.hit_rate
+    assert free.hit_rate.trades > 0
+
+
 def test_a_training_beside_a_strategy_without_a_model_is_a_trial_of_its_own(tmp_path):
     """And leaves the Sharpe ratio of the strategy's backtest on the same bars as it is."""
     settings = settings_in(tmp_path)
@@ -183,3 +204,50 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     with RetrainingProcess(tmp_path / "gone", log) as retraining:
         assert not retraining.start(settings_in(tmp_path), "first session of the week")
     assert last_of(log, "retrained")["outcome"] == "failed"
+
+
+PARENT = """
+import pathlib, sys, time
+from strategies.retraining_process import RetrainingProcess
+from tests.analyzers.alerts.support import MemoryLog
+from tests.strategies.test_retraining import settings_in
+folder, log = pathlib.Path(sys.argv[1]), MemoryLog()
+settings = settings_in(folder, sessions=600)
+model = settings.ml.model.model_copy(update={"rounds": 5000, "stopping_rounds": 5000})
+settings = settings.model_copy(update={"ml": settings.ml.model_copy(update={"model": model})})
+RetrainingProcess(folder, log).start(settings, "drift alarm")
+print(log.records[-1]["process_id"], flush=True)
+time.sleep(600.0)
+"""
+
+
+@pytest.mark.slow
+def test_a_training_does_not_outlive_a_program_that_was_killed(tmp_path):
+    """The next one knows nothing of it, and would trade beside it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True,
+        env=environment_beside(),
+    ) as parent:  # fmt: skip
+        try:
+            training = int(parent.stdout.readline())
+            until = time.monotonic() + 60.0  # the imports are over when it has given way
+            while os.getpriority(os.PRIO_PROCESS, training) != 19 and time.monotonic() < until:
+                threading.Event().wait(0.05)
+        finally:
+            parent.kill()
+    try:
+        until = time.monotonic() + 10.0
+        while is_running(training) and time.monotonic() < until:
+            threading.Event().wait(0.05)
+        assert not is_running(training)
+    finally:
+        if is_running(training):
+            os.kill(training, signal.SIGKILL)
+
+
+def is_running(process_id):
+    try:
+        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,9 @@ from ml.models import LightGBMModel, XGBoostModel
 from ml.predict import ModelWindow, Predictor
 from run_backtest import main
 from strategies.arm_predictors import ArmPredictors
+from strategies.live_day import LiveDay
 from strategies.why import Entry, bar_reasons, entry_reasons, explained_trades
+from tests.analyzers.alerts.support import MemoryLog
 from tests.ml.bars import random_bars
 
 FEATURES = FeatureSet(["rsi_14", "return_zscore", "volume_ratio_20", "hour_sin"])
@@ -165,3 +168,27 @@ def test_a_backtest_says_why_where_there_is_a_model(tmp_path, strategy):
     assert trades.columns[-1] == "why"
     assert len(trades) > 5
     assert all(trades["why"].str.contains(r"^\w+ [+-]")) if strategy == "ml" else not any(trades["why"])
+
+
+# -- a live day --------------------------------------------------------------------------------------------
+
+
+def telling_day(log, origin):
+    day = LiveDay.__new__(LiveDay)
+    day._log, day._last_bar = log, SimpleNamespace(origin=origin)
+    return day
+
+
+@pytest.mark.parametrize("origin", ["ticks", "warmup"])
+def test_what_cannot_be_explained_ends_no_day(bars, models, origin):
+    """Its orders are on their way; bars of the warm-up, on which nothing is entered, are not told at all."""
+    names = dict.fromkeys(FEATURES.names, 0.5)
+    record = BarRecord(
+        bars.index[1500].to_pydatetime().replace(tzinfo=None), 0.0, False, True, 1, 0.6, 75.0, "", names
+    )
+    log = MemoryLog()
+    telling_day(log, origin)._tell_reasons(record, SimpleNamespace(predictor=predictor_of(models[0], bars)))
+    asked = predictor_of(SimpleNamespace(contributions=lambda row: row[99]), bars)
+    telling_day(log, origin)._tell_reasons(record, SimpleNamespace(predictor=asked))
+    told = [one["event"] for one in log.records]
+    assert told == (["entry_reasons", "reasons_unknown"] if origin == "ticks" else [])
