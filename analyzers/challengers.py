@@ -173,8 +173,8 @@ def read_challenger_days(path: Path) -> Sequence[dict[str, str]]:
     for number, cells in enumerate(lines, start=2):
         if len(cells) != len(_COLUMNS):
             raise DataError(
-                f"{path} has {len(cells)} cells in line {number}, expected {len(_COLUMNS)}; mend the line, or "
-                "move the file away"
+                f"{path} has {len(cells)} cells in line {number}, expected {len(_COLUMNS)}; mend the line, "
+                "or move the file away"
             )
     return [dict(zip(_COLUMNS, cells, strict=True)) for cells in lines]
 

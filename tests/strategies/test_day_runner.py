@@ -171,6 +171,18 @@ def test_a_training_is_started_where_one_is_due(runner, retrain, drift, reasons,
     assert runner._retraining.started == reasons
 
 
+def test_a_registry_that_may_not_be_read_ends_no_day(runner, monkeypatch):
+    settings = with_settings(runner, ml={"retrain": {"schedule": "weekly"}})
+
+    def denied(_):
+        raise PermissionError(13, "Permission denied", "models")
+
+    monkeypatch.setattr(day_runner, "newest_training", denied)
+    with runner.day(plan_day(CALENDAR, TODAY, settings)):
+        runner._retrain("ok")
+    assert [record["outcome"] for record in runner.log.of("retrained")] == ["failed"]
+
+
 def test_a_registry_that_cannot_be_read_ends_no_day(runner, tmp_path):
     settings = with_settings(
         runner, ml={"retrain": {"schedule": "weekly"}, "registry": str(tmp_path / "models")}

@@ -192,7 +192,7 @@ def test_a_training_that_cannot_be_done_is_told_in_its_own_words(tmp_path):
 def test_a_training_ends_with_the_program(tmp_path):
     log = MemoryLog()
     with RetrainingProcess(tmp_path, log) as retraining:
-        retraining.start(settings_in(tmp_path, sessions=4000), "first session of the month")
+        retraining.start(settings_in(tmp_path, sessions=600), "first session of the month")
         process_id = last_of(log, "retraining")["process_id"]
     assert (last_of(log, "retrained")["outcome"], retraining.is_running) == ("ended", False)
     with pytest.raises(ProcessLookupError):

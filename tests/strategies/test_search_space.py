@@ -92,9 +92,11 @@ def test_ends_that_go_together_only_with_each_other_are_allowed():
     assert len(SearchSpace(settings).names) == 2
 
 
-def test_an_address_with_a_password_is_refused_and_not_quoted():
+def test_an_address_with_a_password_is_refused_and_not_quoted(tmp_path):
     """Settings are written to summaries, logs and other processes' files."""
+    file = tmp_path / "settings.yaml"
+    file.write_text("ml: {search: {storage: 'postgresql+psycopg://u:hunter2@h/db'}}\n")
     with pytest.raises(SettingsError, match="MUHURAT_STUDY_STORAGE") as refused:
-        load_settings(None, ["ml.search.storage=postgresql+psycopg://u:hunter2@h/db"])
+        load_settings(file)
     assert "hunter2" not in str(refused.value)
     assert load_settings(None, ["ml.search.storage=postgresql+psycopg://u@h:5432/db"]).ml.search.storage

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from analyzers.challengers import CHALLENGERS_FILE, ChallengerNow, ChallengersNow, write_challengers
 from analyzers.status.board import Board
 from analyzers.status.controls import CommandSender, Outcome
 from analyzers.status.now import write_now
@@ -174,6 +175,21 @@ def test_another_day_begins(state, day, tmp_path):
     assert [candle[4] for candle in body["candles"]] == [200.0]
     assert body["decisions"] == []
     assert board.counts.counted().records["info"] == 2
+
+
+def test_the_challengers_of_another_day_are_not_shown(state, day, tmp_path):
+    """Where those of today cannot be read, nothing is, and the page says what is wrong."""
+    dice = ChallengerNow(name="dice", strategy="random_entry", trades=3)
+    write_challengers(day / CHALLENGERS_FILE, ChallengersNow(as_of=None, bars=1, challengers=(dice,)))
+    board = board_of(state, now_of(folder=str(day)))
+    assert [one["trades"] for one in shown(board)["challengers"]] == [3]
+    tomorrow = tmp_path / "days" / "2026-09-25"
+    log(tomorrow / "live.log", record("day_begins", day="2026-09-25"))
+    (tomorrow / CHALLENGERS_FILE).write_text("{")
+    write_now(now_of(folder=str(tomorrow)), state)
+    body = shown(board)
+    assert body["challengers"] == []
+    assert CHALLENGERS_FILE in " ".join(body["health"]["reasons"])
 
 
 @pytest.mark.parametrize("named", [None, "days/2026-09-24", "gone/2026-09-24"])
