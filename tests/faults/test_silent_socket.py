@@ -58,7 +58,9 @@ def test_silence_is_found_filled_and_never_traded_on(tmp_path):
 
     assert down["reason"] == f"nothing came for {WATCHDOG:g} seconds"
     before = [
-        row for row in day.log if row["event"] == "bar" and row["uptime_seconds"] < down["uptime_seconds"]
+        row
+        for row in day.log
+        if row["event"] in ("bar", "stream") and row["uptime_seconds"] < down["uptime_seconds"]
     ]
     silent_since = before[-1]["uptime_seconds"]
     assert down["uptime_seconds"] - silent_since < 10.0
