@@ -10,18 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import backtrader as bt
 
 from analyzers.bar_record import BarRecord
+from brokers.broker_store import BrokerStore, StreamState, TickStream
 from brokers.desk.journal_file import read_journal
 from brokers.desk.state import DeskState
-from brokers.kite.instruments import Instrument
-from brokers.kite.store import KiteStore
-from brokers.kite.ticker import KiteStream, StreamState
-from brokers.kite.wire import book_order_from_update
-from brokers.wire import SessionDeadError
+from brokers.instrument import Instrument
+from brokers.wire import BookOrder, SessionDeadError
 from feeds.bar_sequence import LiveBar
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST, Clock, ReplayClock
@@ -67,7 +64,7 @@ class LiveDay:
         Sessions.
     clock : Clock
         The market's time.
-    store : KiteStore
+    store : BrokerStore
         The connection to the broker.
     folder : pathlib.Path
         Where everything of the day is written.
@@ -80,7 +77,7 @@ class LiveDay:
         request: LiveRequest,
         calendar: TradingCalendar,
         clock: Clock,
-        store: KiteStore,
+        store: BrokerStore,
         folder: Path,
         log: LiveLog,
     ) -> None:
@@ -281,7 +278,7 @@ class LiveDay:
             cash = settings.live.capital_rupees
         if cash is None:
             paper = self._request.mode == "paper"
-            cash = settings.broker.starting_cash if paper else self._store.client.margins()
+            cash = settings.broker.starting_cash if paper else self._store.free_margin()
         if not cash > 0:
             raise BrokerError(
                 f"the account has {cash:,.0f} rupees free, expected some; add funds, or set "
@@ -310,7 +307,7 @@ class LiveDay:
         """Refuse an account that cannot carry one lot; one that already carries something is not asked."""
         if self._request.mode == "paper" or (self._folder / "journal.sqlite").exists():
             return
-        free = self._store.client.margins()
+        free = self._store.free_margin()
         try:
             needed = self._store.lot_margin(instrument)
         except SessionDeadError:
@@ -416,11 +413,12 @@ class LiveDay:
     # -- the stream ------------------------------------------------------------------------------
 
     @contextmanager
-    def _streaming(self, instrument: Instrument) -> Iterator[KiteStream]:
+    def _streaming(self, instrument: Instrument) -> Iterator[TickStream]:
         stream = self._store.open_stream(
-            instrument,
+            [instrument],
             on_tick=self._on_tick,
             on_order_update=self._on_update,
+            on_unreadable_update=self._on_unreadable_update,
             on_state=self._on_stream,
             on_error=self._on_stream_error,
         )
@@ -432,7 +430,7 @@ class LiveDay:
             if self._ticks is not None:
                 self._ticks.close()
 
-    def _on_tick(self, tick: Tick) -> None:
+    def _on_tick(self, instrument: Instrument, tick: Tick) -> None:
         if self._ticks is not None:
             self._ticks.write(tick)
         self._last_tick_at = time.monotonic()
@@ -445,16 +443,14 @@ class LiveDay:
             if self._account is not None:
                 self._account.on_price(tick.price)
 
-    def _on_update(self, payload: dict[str, Any]) -> None:
-        if self._account is None:
-            return
-        try:
-            row = book_order_from_update(payload)
-        except BrokerError as error:  # must not end the stream; the order book says the same
+    def _on_update(self, row: BookOrder) -> None:
+        if self._account is not None:
+            self._account.on_order_update(row)
+
+    def _on_unreadable_update(self, error: BrokerError) -> None:
+        if self._account is not None:
             self._log.warning("update_unreadable", error=str(error))
             self._account.resync("an update could not be read")
-            return
-        self._account.on_order_update(row)
 
     def _on_stream(self, state: StreamState) -> None:
         self._log.info("stream", state=state.state, reason=state.reason)

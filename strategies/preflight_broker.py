@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from analyzers.status.now import CheckNow
 from brokers.desk.state import DeskState
-from brokers.kite.instruments import Instrument, find_future, futures_of
+from brokers.instrument import Instrument
 from brokers.kite.session import KiteSession, find_session
 from brokers.kite.store import KiteStore
 from brokers.reconcile import foreign_orders
@@ -120,10 +120,9 @@ class BrokerChecks:
     def _check_contract(self, store: KiteStore) -> CheckNow:
         """Find the contract; see whether the list is of today, and agrees with our tables."""
         day, underlying = self._context.day, self._context.settings.market.instrument
-        rows = store.client.instruments("NFO")
-        instrument = self._instrument = find_future(rows, underlying, day)
+        instrument = self._instrument = store.find_contract(underlying, day)
         words = f"{instrument.symbol}, lot {instrument.lot}, {_expires(instrument.expiry, day)}"
-        gone = [future for future in futures_of(rows, underlying) if future.expiry < day]
+        gone = [future for future in store.futures(underlying) if future.expiry < day]
         if gone:
             return warning(
                 "contract",
@@ -156,7 +155,7 @@ class BrokerChecks:
         return not (self._context.folder / "journal.sqlite").exists()
 
     def _check_margin(self, store: KiteStore, instrument: Instrument) -> CheckNow:
-        free = store.client.margins()
+        free = store.free_margin()
         needed = store.lot_margin(instrument)
         words = f"{free:,.0f} rupees are free, a lot of {instrument.symbol} needs {needed:,.0f}"
         if free < needed:

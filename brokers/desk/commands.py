@@ -96,8 +96,8 @@ def _show_reconciliation(options: argparse.Namespace, settings: CommandSettings,
 
 def _read_book(kite: KiteSettings, secrets: Secrets, symbol: str) -> Book:
     # The client takes a second to import, and the other commands need none
+    from brokers.instrument import Instrument
     from brokers.kite.client import KiteClient
-    from brokers.kite.instruments import Instrument
     from brokers.kite.session import find_session
     from brokers.kite.wire import KiteWire
 

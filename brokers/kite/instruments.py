@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from brokers.instrument import Instrument
 from feeds.errors import BrokerError
 
-__all__ = ["Instrument", "InstrumentRow", "find_future", "futures_of", "row_from"]
+__all__ = ["InstrumentRow", "find_future", "futures_of", "row_from"]
 
 _FUTURE = "FUT"
 _SEGMENT = "NFO-FUT"
@@ -31,17 +32,6 @@ class InstrumentRow(NamedTuple):
     kind: str
     segment: str
     exchange: str
-
-
-class Instrument(NamedTuple):
-    """A future: units per ``lot``, price step ``tick`` in index points."""
-
-    token: int
-    symbol: str
-    exchange: str
-    expiry: dt.date
-    lot: int
-    tick: float
 
 
 def row_from(row: Mapping[str, Any]) -> InstrumentRow:

@@ -7,14 +7,17 @@ the order desk, the stream for both. One access token serves them all; a new one
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from brokers.broker_store import StreamState
+from brokers.instrument import Instrument
 from brokers.kite.client import KiteClient
-from brokers.kite.instruments import Instrument, find_future
+from brokers.kite.instruments import InstrumentRow, find_future, futures_of
 from brokers.kite.settings import KiteSettings
-from brokers.kite.ticker import KiteStream, StreamState
-from brokers.kite.wire import KiteWire
-from brokers.wire import SessionDeadError
+from brokers.kite.ticker import KiteStream
+from brokers.kite.wire import KiteWire, book_order_from_update
+from brokers.wire import BookOrder, SessionDeadError
 from feeds.clock import Clock
 from feeds.errors import BrokerError
 from feeds.log import Log
@@ -44,7 +47,13 @@ class KiteStore:
         self._access_token = access_token
         self._log = log
         self._stream: KiteStream | None = None
+        self._listed: list[InstrumentRow] | None = None
         self.client = KiteClient(settings, api_key, access_token, log)
+
+    @property
+    def name(self) -> str:
+        """The broker's name as a person writes it."""
+        return "Kite"
 
     @property
     def access_token(self) -> str:
@@ -93,9 +102,23 @@ class KiteStore:
             )
         return skew
 
+    def futures(self, underlying: str) -> list[Instrument]:
+        """Return the listed futures of an underlying, nearest expiry first. Raises BrokerError."""
+        return futures_of(self._listing(), underlying)
+
     def find_contract(self, underlying: str, day: dt.date | None) -> Instrument:
         """Return the near-month future of a day; of the nearest expiry listed where the day is not known."""
-        return find_future(self.client.instruments("NFO"), underlying, day)
+        return find_future(self._listing(), underlying, day)
+
+    def _listing(self) -> list[InstrumentRow]:
+        """Return the list of the day: some megabytes, so it is asked for once."""
+        if self._listed is None:
+            self._listed = self.client.instruments("NFO")
+        return self._listed
+
+    def free_margin(self) -> float:
+        """Return the rupees available for new positions. Raises BrokerError."""
+        return self.client.margins()
 
     def lot_margin(self, instrument: Instrument) -> float:
         """Return the rupees of margin that one lot needs. Raises BrokerError where Kite does not say."""
@@ -120,24 +143,32 @@ class KiteStore:
 
     def open_stream(
         self,
-        instrument: Instrument,
+        instruments: Sequence[Instrument],
         *,
-        on_tick: Callable[[Tick], None],
-        on_order_update: Callable[[dict[str, object]], None],
+        on_tick: Callable[[Instrument, Tick], None],
+        on_order_update: Callable[[BookOrder], None],
+        on_unreadable_update: Callable[[BrokerError], None],
         on_state: Callable[[StreamState], None],
         on_error: Callable[[BaseException], None] | None = None,
     ) -> KiteStream:
-        """Start the stream of the contract's ticks and the account's order updates.
+        """Start the stream; see :meth:`brokers.broker_store.BrokerStore.open_stream`."""
+        by_token = {instrument.token: instrument for instrument in instruments}
 
-        ``on_error`` is told what a callback raised, before the stream ends with it.
-        """
+        def read_update(payload: Mapping[str, Any]) -> None:
+            try:
+                row = book_order_from_update(payload)
+            except BrokerError as error:
+                on_unreadable_update(error)
+            else:
+                on_order_update(row)
+
         self._stream = KiteStream(
             self._settings.ticker_root,
             self._api_key,
             self._access_token,
-            [instrument.token],
-            on_tick=lambda _, tick: on_tick(tick),
-            on_order_update=on_order_update,
+            list(by_token),
+            on_tick=lambda token, tick: on_tick(by_token[token], tick),
+            on_order_update=read_update,
             on_state=on_state,
             on_error=on_error,
             watchdog_seconds=self._settings.watchdog_seconds,

@@ -15,42 +15,26 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from urllib.parse import quote
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection
 
+from brokers.broker_store import StreamState
 from brokers.kite.packets import Packet, decode_frame
 from brokers.kite.websocket import open_websocket, shut
 from feeds.errors import DataError
 from feeds.log import Log
 from feeds.tick_bars import Tick
 
-__all__ = ["KiteStream", "StreamCounts", "StreamState"]
+__all__ = ["KiteStream", "StreamCounts"]
 
 _REFUSED = (401, 403)
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 _JOIN_SECONDS = 10.0
 _MASK = "***"
-
-
-class StreamState(NamedTuple):
-    """What became of the stream.
-
-    Attributes
-    ----------
-    state : {"up", "down", "refused"}
-        ``up``: connected and subscribed; ``down``: lost, it is connected anew; ``refused``: Kite no longer
-        accepts the login, or a callback failed; nothing follows without :meth:`KiteStream.set_token`, or at
-        all.
-    reason : str
-        In words; empty for ``up``.
-    """
-
-    state: Literal["up", "down", "refused"]
-    reason: str = ""
 
 
 @dataclass

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from brokers.kite.instruments import Instrument
+from brokers.instrument import Instrument
 from brokers.kite.settings import KiteSettings
 from brokers.wire import BookOrder, BookPosition, BookTrade, OrderRequest, OrderState
 from feeds.clock import IST

@@ -12,8 +12,9 @@ from brokers.desk.desk import OrderDesk
 from brokers.desk.facts import EntryDecided
 from brokers.kite.settings import KiteSettings
 from brokers.kite.store import KiteStore
-from brokers.kite.wire import KiteWire, book_order_from_update
+from brokers.kite.wire import KiteWire
 from feeds.clock import ReplayClock
+from feeds.errors import BrokerError
 from feeds.log import NullLog
 from feeds.terms import ContractTerms
 from strategies.live_accounts import ExchangeAccount
@@ -41,6 +42,10 @@ class Address(NamedTuple):
 
     api_root: str
     ticker_root: str
+
+
+def fail_on(error: BrokerError) -> None:
+    raise error
 
 
 class LiveRig:
@@ -71,9 +76,10 @@ class LiveRig:
         """Recover, then listen, and wait for the stream: from then on updates are pushed."""
         self.account.start()
         self.store.open_stream(
-            self._instrument,
-            on_tick=lambda tick: self.account.on_price(tick.price),
-            on_order_update=lambda payload: self.account.on_order_update(book_order_from_update(payload)),
+            [self._instrument],
+            on_tick=lambda _, tick: self.account.on_price(tick.price),
+            on_order_update=self.account.on_order_update,
+            on_unreadable_update=fail_on,
             on_state=lambda state: self._note(state.state),
         )
         assert self._is_up.wait(WAIT)

@@ -5,7 +5,8 @@ import datetime as dt
 
 import pytest
 
-from brokers.kite.instruments import Instrument, InstrumentRow, find_future, futures_of, row_from
+from brokers.instrument import Instrument
+from brokers.kite.instruments import InstrumentRow, find_future, futures_of, row_from
 from feeds.errors import BrokerError
 
 

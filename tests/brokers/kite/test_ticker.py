@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.exceptions import ConnectionClosed
 
-from brokers.kite.ticker import KiteStream, StreamState
+from brokers.broker_store import StreamState
+from brokers.kite.ticker import KiteStream
 from feeds.clock import IST
 
 from .servers import TOKEN, WAIT, StreamServer, frame, full_packet, tcp_server

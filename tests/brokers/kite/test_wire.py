@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokers.kite.instruments import Instrument
+from brokers.instrument import Instrument
 from brokers.kite.settings import KiteSettings
 from brokers.kite.wire import KiteWire, book_order_from_update, order_parameters
 from brokers.wire import BookOrder, BookPosition, BookTrade, OrderRequest
