@@ -33,9 +33,9 @@ bench: setup
 # need, and is what the container image is made of.
 lock: setup
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile setup.cfg --extra alerts --extra cluster --extra live --extra search --extra test --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile setup.cfg --extra alerts --extra cluster --extra live --extra portfolio --extra search --extra test --extra timescale --extra upstox --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.lock
-	$(BIN)/uv pip compile setup.cfg --extra alerts --extra live --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile setup.cfg --extra alerts --extra live --extra timescale --extra upstox --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 		--constraint requirements.lock -o deploy/requirements.lock
 
