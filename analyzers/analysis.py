@@ -21,7 +21,14 @@ from analyzers.verdict import EdgeVerdict, judge_edge
 from brokers.charges import OrderCharges
 from brokers.journal import Journal
 
-__all__ = ["Analysis", "analyze"]
+__all__ = ["Analysis", "Booked", "analyze", "judged"]
+
+
+class Booked(NamedTuple):
+    """Trades and equity of a run, as from :mod:`analyzers.trades` and :mod:`analyzers.equity`."""
+
+    trades: pd.DataFrame
+    equity: pd.DataFrame
 
 
 class Analysis(NamedTuple):
@@ -73,17 +80,43 @@ def analyze(
         The arms that share the account, where there are any.
     """
     chosen = settings or ReportSettings()
-    trades = trades_frame(journal.fills, journal.contexts, bars)
-    equity = equity_frame(journal.fills, bars, starting_cash)
-    metrics = compute_metrics(trades, equity, starting_cash, trials)
     recharged = at_todays_charges(journal.fills, plan, today_rates_date, largest_order_today)
-    equity_today = equity_frame(recharged, bars, starting_cash)
-    metrics_today = compute_metrics(
-        trades_frame(recharged, journal.contexts, bars), equity_today, starting_cash, trials
+    charged, today = (
+        Booked(trades_frame(fills, journal.contexts, bars), equity_frame(fills, bars, starting_cash))
+        for fills in (journal.fills, recharged)
     )
-    luck = random_entry_figures(trades, bars, chosen)  # before costs, so the same at any charges
+    luck = random_entry_figures(charged.trades, bars, chosen)
+    return judged(
+        charged, today, starting_cash, luck=luck, today_rates_date=today_rates_date, trials=trials,
+        chosen=chosen, arms=arms,
+    )  # fmt: skip
+
+
+def judged(
+    charged: Booked,
+    today: Booked,
+    starting_cash: float,
+    *,
+    luck: Metrics,
+    today_rates_date: dt.date,
+    trials: Sequence[float | None],
+    chosen: ReportSettings,
+    arms: Sequence[str],
+) -> Analysis:
+    """Return the figures of what was booked; the parameters are those of :func:`analyze`.
+
+    Parameters
+    ----------
+    charged, today : Booked
+        As charged on the day, and at the rates of ``today_rates_date``.
+    luck : dict
+        As from :func:`analyzers.luck.random_entry_figures`: before costs, so the same at any charges.
+    """
+    trades, equity = charged
+    metrics = compute_metrics(trades, equity, starting_cash, trials)
+    metrics_today = compute_metrics(today.trades, today.equity, starting_cash, trials)
     metrics |= luck | sharpe_figures(equity, starting_cash, chosen)
-    metrics_today |= luck | sharpe_figures(equity_today, starting_cash, chosen)
+    metrics_today |= luck | sharpe_figures(today.equity, starting_cash, chosen)
     verdict = judge_edge(
         trades,
         metrics,

@@ -72,6 +72,11 @@ class RunResult:
         As from :func:`analyzers.fingerprint.trades_fingerprint`.
     warnings : sequence of str
         What the reader has to know before trusting the result.
+    parts : mapping
+        Where several instruments were traded on one account: what is known of each, by name, with the whole
+        account's cash at its start. ``bars`` of the whole are empty then, ``windows`` are those of the parts.
+    shares : pandas.DataFrame or None
+        The parts of the cash by period, where it was shared out.
     """
 
     instrument: str
@@ -97,6 +102,8 @@ class RunResult:
     fingerprint: str = ""
     warnings: Sequence[str] = ()
     arms: ArmsResult | None = None
+    parts: Mapping[str, RunResult] = field(default_factory=dict)
+    shares: pd.DataFrame | None = None
 
     @property
     def synthetic(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analyzers.excursions import excursions, scaled_excursion
 from brokers.journal import Fill, TradeContext
 from feeds.errors import DataError
 
@@ -71,8 +72,9 @@ def trades_frame(fills: Sequence[Fill], contexts: Sequence[TradeContext], bars: 
         ``net_pnl = gross_pnl - slippage_cost - charges`` where ``gross_pnl`` is what the reference prices
         (before slippage and latency) would have earned. ``bars_held`` is 0 when entry and exit share a bar.
         ``mae`` (never positive) and ``mfe`` (never negative) are the worst and best profit of the position
-        between entry and exit, from highs and lows; the two bars at the ends count whole, because a bar does
-        not tell which came first. ``arm`` is empty where no arms share the account.
+        between entry and exit, from highs and lows, what parts of it that have left had earned included; the
+        bars at the ends, and those in which a part left, count whole, because a bar does not tell which came
+        first. ``arm`` is empty where no arms share the account.
         ``why`` is empty: only who has the model can fill it.
 
     Raises
@@ -110,7 +112,16 @@ def trades_frame(fills: Sequence[Fill], contexts: Sequence[TradeContext], bars: 
     exit_price = total(np.where(is_entry, 0.0, size * price)) / total(np.where(is_entry, 0.0, size))
     gross, slippage, paid = -total(size * reference), total((price - reference) * size), total(charges)
     entry_bar, exit_bar = bar[first], bar[last]
-    mae, mfe = _excursions(bars, entry_bar, exit_bar, units, entry_price, exit_price)
+    mae, mfe = excursions(bars, entry_bar, exit_bar, units, entry_price, exit_price)
+    first_exit_bar = np.full(len(ids), len(bars))
+    np.minimum.at(first_exit_bar, group, np.where(is_entry, len(bars), bar))
+    exits: dict[int, list[Fill]] = {}
+    for number in np.flatnonzero(~is_entry & (first_exit_bar < exit_bar)[group]):
+        exits.setdefault(int(group[number]), []).append(kept[number])
+    for trip, parts in exits.items():
+        mae[trip], mfe[trip] = scaled_excursion(
+            bars, int(entry_bar[trip]), units[trip], entry_price[trip], parts
+        )
     signal_time, probability, arm = _decisions(ids, contexts)
     frame = pd.DataFrame(
         {
@@ -157,27 +168,6 @@ def _check_bars(fills: Sequence[Fill], bar: np.ndarray, bars: pd.DataFrame) -> N
             f"a fill of trade {culprit.trade_id} at {culprit.time} names bar {culprit.bar}, which starts "
             f"{index[culprit.bar]}: pass the bars of the same run"
         )
-
-
-def _excursions(
-    bars: pd.DataFrame,
-    entry_bar: np.ndarray,
-    exit_bar: np.ndarray,
-    units: np.ndarray,
-    entry_price: np.ndarray,
-    exit_price: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    # reduceat takes pairs start, end; every second result is the stretch between two trades and is dropped.
-    # One value that changes nothing is appended, because an end may lie just behind the last bar.
-    pairs = np.column_stack([entry_bar, exit_bar + 1]).ravel()
-    highs = np.maximum.reduceat(np.append(bars["high"].to_numpy(np.float64), -np.inf), pairs)[::2]
-    lows = np.minimum.reduceat(np.append(bars["low"].to_numpy(np.float64), np.inf), pairs)[::2]
-    # A slipped fill may lie outside its bar, so the exit price belongs to the range.
-    highs, lows = np.maximum(highs, exit_price), np.minimum(lows, exit_price)
-    at_high, at_low = units * (highs - entry_price), units * (lows - entry_price)
-    mae = np.minimum(np.minimum(at_high, at_low), 0.0)
-    mfe = np.maximum(np.maximum(at_high, at_low), 0.0)
-    return mae, mfe
 
 
 def _decisions(

@@ -50,6 +50,8 @@ def check_output_folder(out_dir: Path) -> None:
 def write_run(result: RunResult, out_dir: Path, settings: ReportSettings | None = None) -> Path:
     """Write summary.json, trades.csv, orders.csv, equity.csv, tearsheet.html and report.html.
 
+    Of several instruments these are of the whole account; those of each are in a folder of its name.
+
     Everything is written into a hidden folder beside ``out_dir``, which is renamed at the end: whoever finds
     ``out_dir`` finds a whole run.
 
@@ -114,6 +116,18 @@ def summary(result: RunResult) -> dict[str, Any]:
         "assumptions": list(result.assumptions),
         "warnings": list(result.warnings),
         "timing": dict(result.timing),
+        **({"instruments": _instruments(result)} if result.parts else {}),
+    }
+
+
+def _instruments(result: RunResult) -> dict[str, Any]:
+    return {
+        name: {
+            "fingerprint": part.fingerprint,
+            "metrics": dict(part.metrics),
+            "metrics_at_todays_charges": dict(part.metrics_today),
+        }
+        for name, part in result.parts.items()
     }
 
 
@@ -121,13 +135,31 @@ def _write_files(result: RunResult, folder: Path, settings: ReportSettings) -> N
     text = json.dumps(summary(result), indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
     _write_csv(result.trades, folder / "trades.csv")
-    _write_csv(orders_frame(result.events), folder / "orders.csv")
+    _write_csv(_orders(result), folder / "orders.csv")
     _write_csv(result.equity.reset_index(), folder / "equity.csv")
     if result.rejects is not None and len(result.rejects):
         _write_csv(result.rejects.reset_index(), folder / "rejects.csv")
+    if result.shares is not None:
+        _write_csv(result.shares.reset_index(), folder / "shares.csv")
+    for name, part in result.parts.items():
+        (folder / name).mkdir()
+        _write_files(part, folder / name, settings.model_copy(update={"tearsheet": False}))
     if settings.tearsheet:
         write_tearsheet(result, folder / "tearsheet.html")
     write_report(result, folder / "report.html", embedded_bars=settings.embedded_bars)
+
+
+def _orders(result: RunResult) -> pd.DataFrame:
+    """Return the order events of all instruments in the order of time, each with its instrument."""
+    if not result.parts:
+        return orders_frame(result.events)
+    parts = []
+    for name, part in result.parts.items():
+        frame = orders_frame(part.events)
+        frame.insert(1, "instrument", name)
+        parts.append(frame)
+    held = [frame for frame in parts if len(frame)] or parts[:1]
+    return pd.concat(held, ignore_index=True).sort_values("time", kind="stable", ignore_index=True)
 
 
 def orders_frame(events: Sequence[OrderEvent]) -> pd.DataFrame:

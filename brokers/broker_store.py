@@ -50,6 +50,10 @@ class BrokerStore(Protocol):
         """The broker's name as a person writes it."""
 
     @property
+    def stream_setting(self) -> str:
+        """The setting that holds the stream's address, for messages."""
+
+    @property
     def access_token(self) -> str:
         """The token in use, alive or not."""
 

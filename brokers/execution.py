@@ -80,7 +80,7 @@ class ExecutionModel:
         at_open : bool
             Whether the order fills at the bar's open; only then does latency matter.
         """
-        if order.exectype == order.Limit:
+        if order.exectype in (order.Limit, order.StopLimit):
             return reference
         high, low = market.high[0], market.low[0]
         points = self._slippage.adverse_points(

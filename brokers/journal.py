@@ -63,10 +63,11 @@ class OrderEvent(NamedTuple):
     role : str
         As in :class:`Fill`.
     kind : str
-        ``market``, ``stop`` or ``limit``.
+        ``market``, ``stop``, ``limit`` or ``stop_limit``.
     state : str
         ``submitted``, ``accepted``, ``partial``, ``completed``, ``canceled``, ``margin``, ``expired``,
-        ``rejected`` or ``denied`` (by the risk gate).
+        ``rejected`` or ``denied`` (by the risk gate); ``moved``, a stop whose price is another from here on;
+        ``triggered``, a stop-limit that is a limit from here on.
     size : float
         Units asked for, signed.
     price : float

@@ -1,7 +1,7 @@
 """The live broker as backtrader sees it: orders go to the desk, what becomes of them comes back.
 
-It looks to a strategy as the simulated broker does. Stop and target exist here as two orders; at the exchange
-there is a stop for exactly the units held, and the target is watched for, because an exchange without
+It looks to a strategy as the simulated broker does. Stop and targets exist here as orders; at the exchange
+there is a stop for exactly the units held, and the next target is watched for, because an exchange without
 reduce-only orders would fill both.
 """
 
@@ -18,14 +18,17 @@ import backtrader as bt
 from backtrader.position import Position
 
 from brokers.desk.desk import OrderDesk
-from brokers.desk.facts import EntryDecided, EntryDenied, Filled, TripClosed
+from brokers.desk.facts import EntryDecided, EntryDenied, Filled, Intent, TripClosed
 from brokers.desk.journal_file import JournalRow
 from brokers.desk.ledger import Ledger
 from brokers.entry_request import make_entry_request
+from brokers.live_group import LiveGroup, restore_group
 from brokers.market import Market
-from brokers.order import SimulatedOrder, make_order
+from brokers.order import SimulatedOrder, make_order, on_tick
 from brokers.risk.gate import RiskGate
+from brokers.scaling import resize_group
 from feeds.clock import IST, Clock
+from feeds.errors import BrokerError
 from feeds.terms import ContractTerms
 
 __all__ = ["LiveBroker"]
@@ -88,10 +91,11 @@ class LiveBroker(bt.BrokerBase):
         self._marked_bar = 0
         self._order_count = 0
         self._held: dict[int, list[SimulatedOrder]] = defaultdict(list)
-        self._group: list[SimulatedOrder] = []
+        self._group: LiveGroup | None = None
         self._signal_time = dt.datetime.min  # noqa: DTZ901 # the exchange's wall clock is kept naive
         self._exit: SimulatedOrder | None = None
         self._square_off_sent = 0
+        self._has_restored = False
         self._commission = bt.CommInfoBase(stocklike=False, commission=0.0, mult=1.0, margin=1.0)
 
     def take(self, rows: Sequence[JournalRow]) -> None:
@@ -156,20 +160,54 @@ class LiveBroker(bt.BrokerBase):
         return self._take(owner, data, -abs(size), request)
 
     def cancel(self, order: SimulatedOrder) -> bool:
-        """Take an entry back. Protection is never given up on its own, only for an exit that replaces it."""
-        if self._group and order.ref == self._group[0].ref and self._group[0].alive():
-            self._desk.leave("signal", "the strategy took its entry back")
-            return True
-        return False
+        """Take back what is left of an entry; what is filled is held, with its protection.
+
+        Protection is never given up on its own, only for an exit that replaces it.
+        """
+        group = self._group
+        if group is None or order.ref != group.entry.ref or not group.entry.alive():
+            return False
+        self._desk.withdraw(group.trip)
+        return True
+
+    def move_stop(self, order: SimulatedOrder, price: float) -> bool:
+        """Move the stop of what is held to ``price`` (index points, put on the tick); return whether it did.
+
+        As in simulation it stays where it is when it protects nothing yet, when the price is no tighter than
+        the present one, and when the last close has reached it. Where the market comes to it before the
+        exchange has it there, the position is left at market.
+
+        Raises
+        ------
+        BrokerError
+            The price is no number.
+        """
+        group, market, held = self._group, self._market, self._ledger.position.size
+        if not math.isfinite(price):
+            raise BrokerError(f"a stop is to be moved to {price}, expected a finite number")
+        stop = None if group is None else group.stop
+        if group is None or stop is None or order.ref != stop.ref or not stop.alive():
+            return False
+        if market is None or not held:
+            return False
+        side = 1 if held > 0 else -1
+        price = on_tick(price, self._terms.tick)
+        if not side * stop.created.price < side * price < side * market.close[0]:
+            return False
+        stop.price = stop.created.price = price
+        self._desk.move_stop(group.trip, price)
+        return True
 
     def next(self) -> None:
         """Book what the desk has written, and look after limits and the square-off; called on every turn."""
         if self._desk.failure is not None:
             raise self._desk.failure
         self._book_rows()
+        self._restore_once()
+        if self._ledger.position.size or (self._group is not None and self._group.entry.alive()):
+            self._square_off_by_the_clock()
         if not self._ledger.position.size:
             return
-        self._square_off_by_the_clock()
         market = self._market
         if market is not None and not self._is_past and len(market.data) != self._marked_bar:
             self._marked_bar = len(market.data)
@@ -201,12 +239,11 @@ class LiveBroker(bt.BrokerBase):
         main.role = "entry"
         for order in group[1:]:
             order.role = order.role or order.kind.replace("limit", "target")
-        prices = {order.kind: order.created.price for order in group[1:]}
-        refusal = self._obstacle(market, prices)
+        refusal = LiveGroup(group, 0).problem() or self._obstacle(market)
         if refusal:
             self._refuse(market, group, "", refusal)
         else:
-            self._ask_gate(market, group, prices)
+            self._ask_gate(market, group)
 
     def _send_exit(self, group: list[SimulatedOrder]) -> None:
         """Leave the whole position: the desk gives the protection up and sends what is then missing."""
@@ -222,9 +259,7 @@ class LiveBroker(bt.BrokerBase):
         self._notify(order, order.Accepted)
         self._desk.leave(order.role)
 
-    def _obstacle(self, market: Market, prices: dict[str, float]) -> str:
-        if set(prices) != {"stop", "limit"}:
-            return f"an entry goes live with a stop and a target, found {', '.join(prices) or 'neither'}"
+    def _obstacle(self, market: Market) -> str:
         if self._group or self._ledger.position.size:
             return "one position at a time: an entry is already working or open"
         if self._clock.now() >= self._square_off_at:
@@ -234,7 +269,7 @@ class LiveBroker(bt.BrokerBase):
             return f"decided on a bar that closed {age.total_seconds():.0f} seconds ago"
         return self._desk.obstacle
 
-    def _ask_gate(self, market: Market, group: list[SimulatedOrder], prices: dict[str, float]) -> None:
+    def _ask_gate(self, market: Market, group: list[SimulatedOrder]) -> None:
         main = group[0]
         age_seconds = (self._now() - market.closed_at()).total_seconds()
         main.info["data_age_seconds"] = max(0.0, age_seconds)
@@ -243,23 +278,29 @@ class LiveBroker(bt.BrokerBase):
             self._refuse(market, group, verdict.rule, verdict.reason)
             return
         if verdict.action == "reduce":
-            for order in group:
-                order.resize(math.copysign(verdict.size, order.size))
+            for order in (dropped := resize_group(group, verdict.size, self._terms.lot)):
+                self._notify(order, order.Rejected)
+            group = [order for order in group if order not in dropped]
         margin = abs(main.size) * main.price * self._terms.margin_percent / 100
-        if margin > self._ledger.cash:
-            reason = f"needs {margin:.0f} rupees of margin, {self._ledger.cash:.0f} are free"
+        free = self._ledger.cash - self.gate.elsewhere.margin
+        if margin > free:
+            self.gate.on_entry_over()
+            reason = f"needs {margin:.0f} rupees of margin, {free:.0f} are free"
             self._refuse(market, group, "", reason)
             return
-        self._group, self._signal_time = group, market.closed_at()
+        made = LiveGroup(group, len(self._ledger.state.trips) + 1)
+        self._group, self._signal_time = made, market.closed_at()
         self._desk.enter(
             EntryDecided(
-                len(self._ledger.state.trips) + 1, int(main.size), main.price, prices["stop"],
-                prices["limit"], market.closed_at(), float(main.info.get("probability", math.nan)),
+                made.trip, int(main.size), main.price, made.stop_price, made.targets[-1].created.price,
+                market.closed_at(), float(main.info.get("probability", math.nan)),
                 verdict.rule, verdict.reason, main.info.get("arm", ""),
+                made.kind, main.plimit or 0.0, made.desk_targets(),
+                float(main.info.get("volatility") or 0.0),
             ),
             self.bar_received_at,
         )  # fmt: skip
-        for order in group:
+        for order in made.orders:
             self._notify(order, order.Submitted)
 
     def _refuse(self, market: Market, group: Sequence[SimulatedOrder], rule: str, reason: str) -> None:
@@ -267,7 +308,7 @@ class LiveBroker(bt.BrokerBase):
         self._desk.deny(
             EntryDenied(
                 int(main.size), main.price, market.closed_at(),
-                float(main.info.get("probability", math.nan)), rule, reason,
+                float(main.info.get("probability", math.nan)), rule, reason, main.kind,
             )
         )  # fmt: skip
         for order in group:
@@ -281,7 +322,7 @@ class LiveBroker(bt.BrokerBase):
             self._ledger.apply(row)
             match row.fact:
                 case EntryDecided():
-                    for order in self._group:
+                    for order in () if self._group is None else self._group.orders:
                         order.round_trip = row.fact.trip
                         self._notify(order, order.Accepted)
                 case EntryDenied():
@@ -295,15 +336,16 @@ class LiveBroker(bt.BrokerBase):
     def _end_refused_group(self, denied: EntryDenied) -> None:
         """Tell the strategy that the desk refused an entry after all: it knew more than it had said."""
         group = self._group
-        if group and not group[0].round_trip and denied.signal_time == self._signal_time:
-            for order in group:
+        if group is not None and not group.is_known and denied.signal_time == self._signal_time:
+            for order in group.orders:
                 self._notify(order, order.Rejected)
-            self._group = []
+            self.gate.on_entry_over()
+            self._group = None
 
     def _show_fill(self, fill: Filled) -> None:
         intent = self._ledger.state.orders[fill.tag].intent
-        order = self._order_for(intent.role)
-        if order is None or not order.alive() or self._trip_of_group not in (0, intent.trip):
+        order = self._order_for(intent)
+        if order is None or not order.alive():
             return
         position = self._ledger.position
         entering = intent.role == "entry"
@@ -315,39 +357,58 @@ class LiveBroker(bt.BrokerBase):
             opened, abs(opened) * fill.price, fill.charges if entering else 0.0,
             0.0, 0.0, position.size, position.price,
         )  # fmt: skip
-        done = not order.executed.remsize if entering else not position.size
+        done = not order.executed.remsize or not (entering or position.size)
         self._notify(order, order.Completed if done else order.Partial)
+        if self._group is not None and self._group.stop is not None and self._group.stop is not order:
+            stop = self._group.stop
+            stop.resize(stop.executed.size - position.size)
 
-    @property
-    def _trip_of_group(self) -> int:
-        """Number of the trip that the strategy's orders belong to, 0 where it has none since the start."""
-        return self._group[0].round_trip if self._group else 0
-
-    def _order_for(self, role: str) -> SimulatedOrder | None:
-        """Return the strategy's order that executions of a role belong to; None after a restart."""
-        for order in self._group:
-            if order.role == role:
-                return order
-        return self._exit
+    def _order_for(self, intent: Intent) -> SimulatedOrder | None:
+        """Return the strategy's order that executions of an intent belong to; None where it has none."""
+        group = self._group
+        if group is None:
+            return self._exit
+        if group.is_known and group.trip != intent.trip:
+            return None
+        return group.order_of(intent) or self._exit
 
     def _end_entry_that_is_over(self) -> None:
         """Tell the strategy when no more of its entry will come."""
-        if not self._group or not self._group[0].round_trip or not self._group[0].alive():
+        if self._group is None or not self._group.is_known or not self._group.entry.alive():
             return
-        trip = self._ledger.state.trips[self._group[0].round_trip]
+        trip = self._ledger.state.trips[self._group.trip]
         if trip.entries and all(order.over and order.booked == order.filled for order in trip.entries):
-            entry = self._group[0]
+            entry = self._group.entry
             refused = not entry.executed.size and any(order.message for order in trip.entries)
+            self.gate.on_entry_over()
             self._notify(entry, entry.Rejected if refused else entry.Canceled)
 
     def _end_all(self) -> None:
         for order in self._known_orders():
             if order.alive():
                 self._notify(order, order.Canceled)
-        self._group, self._exit = [], None
+        self._group = self._exit = None
+
+    def _restore_once(self) -> None:
+        """Tell a strategy that was started anew of its orders, with its first bar since."""
+        market = self._market
+        if self._has_restored or market is None or self._is_past:
+            return
+        self._has_restored = True
+        trip = next(iter(self._ledger.state.active_trips), None)
+        if self._group is not None or trip is None or not trip.orders:
+            return
+        self._group = restore_group(trip, market.data, self._order_count + 1)
+        self._order_count += len(self._group.orders)
+        for order in self._group.orders:
+            if order.alive() or order.executed.size:
+                clone = order.clone()
+                clone.info = {**order.info, "restored": True}
+                self._notifications.append(clone)
 
     def _known_orders(self) -> list[SimulatedOrder]:
-        return [*self._group, *([self._exit] if self._exit is not None else [])]
+        orders = [] if self._group is None else self._group.orders
+        return [*orders, *([] if self._exit is None else [self._exit])]
 
     def _notify(self, order: SimulatedOrder, status: int) -> None:
         order.status = status

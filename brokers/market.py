@@ -53,6 +53,7 @@ class Market:
         self.trip: RoundTrip | None = None
         self.units_taken = 0.0
         self.moment: dt.datetime | None = None
+        self._bars_seen = 0
 
     @property
     def open_trip(self) -> RoundTrip:
@@ -69,6 +70,13 @@ class Market:
                 "this is a bug, please report it"
             )
         return self.trip
+
+    def has_new_bar(self) -> bool:
+        """Return whether a bar has come since this was last asked: other feeds may have bars when this has none."""
+        bars = self.datetime.lencount
+        is_new: bool = bars != self._bars_seen
+        self._bars_seen = bars
+        return is_new
 
     @property
     def bar(self) -> int:
@@ -133,12 +141,12 @@ class Market:
             return len(columns["low"])
         low_level, high_level = -math.inf, math.inf
         for order in self.working:
-            if order.exectype == order.Market or order.triggered:
+            if order.exectype == order.Market or (order.triggered and order.plimit is None):
                 return bar + 1
-            if (order.exectype == order.Stop) == (order.size > 0):
-                high_level = min(high_level, order.created.price)
+            if order.waits_for_limit == (order.size > 0):
+                low_level = max(low_level, order.waits_at)
             else:
-                low_level = max(low_level, order.created.price)
+                high_level = min(high_level, order.waits_at)
         low: np.ndarray[Any, np.dtype[np.float64]] = columns["low"]
         reached = first_bar_reaching(low, columns["high"], bar + 1, low_level, high_level)
         if self.trip is not None and self.trip.entry.alive():  # it ends with its day

@@ -4,8 +4,14 @@ The rules (they are printed in every report):
 
 * a market order fills at the open of the first bar after it was sent;
 * a stop fills when its trigger is touched; a gap through it fills at the open;
-* a limit fills at its price when touched; opened through, it fills at the better open;
-* stop and target inside one bar: the stop, unless finer bars settle the order.
+* a limit fills at its price when touched; opened through, it fills at the better open; it is never slipped;
+* a stop-limit is triggered when touched and is a limit from then on. In the bar that triggers it the way the
+  price took is not known: it fills there only where the close shows that the price was at its limit or better
+  after the trigger, and then at the worst price that the limit and the bar's range allow;
+* a stop that is moved is where it was moved to from the next bar on;
+* a target never fills in a bar inside which its entry filled: which came first is not known;
+* stop and target inside one bar: the stop, unless finer bars settle the order. Of several targets the nearest
+  goes first.
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["first_bar_reaching", "reached_at_open", "reached_in_range"]
+__all__ = ["filled_after_trigger", "first_bar_reaching", "reached_at_open", "reached_in_range"]
 
 _FIRST_CHUNK_BARS = 32
 _LARGEST_CHUNK_BARS = 4096
@@ -47,6 +53,24 @@ def reached_in_range(kind: str, is_buy: bool, trigger: float, high: float, low: 
     if (kind == "stop") == is_buy:
         return high >= trigger
     return low <= trigger
+
+
+def filled_after_trigger(is_buy: bool, limit: float, high: float, low: float, close: float) -> float | None:
+    """Return where a stop-limit order fills in the bar inside which it was triggered, None where it may not.
+
+    The close comes after the trigger; nothing else of the bar is known to. A close beyond the limit may mean
+    that the price jumped over it and ran away.
+
+    Parameters
+    ----------
+    is_buy : bool
+        True for a buy.
+    limit, high, low, close : float
+        Limit of the order and prices of the bar, index points.
+    """
+    if is_buy:
+        return min(limit, high) if close <= limit else None
+    return max(limit, low) if close >= limit else None
 
 
 def first_bar_reaching(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from brokers.journal import Journal, OrderEvent
 from brokers.market import Market
@@ -18,8 +18,8 @@ class OrderLog:
 
     Parameters
     ----------
-    journal : Journal
-        Receives an :class:`OrderEvent` for each change.
+    journal_of : callable
+        ``journal_of(market)`` receives an :class:`OrderEvent` for each change of an order of that market.
 
     Attributes
     ----------
@@ -27,8 +27,8 @@ class OrderLog:
         Clones that the strategy has not been told of yet, oldest first.
     """
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, journal_of: Callable[[Market], Journal]) -> None:
+        self._journal_of = journal_of
         self.notifications: deque[SimulatedOrder] = deque()
 
     def change(
@@ -37,7 +37,7 @@ class OrderLog:
         """Give an order a new status (backtrader's) and state (the journal's name for it)."""
         order.status = status
         executed = order.executed
-        self._journal.events.append(
+        self._journal_of(market).events.append(
             OrderEvent(
                 market.closed_at(), order.ref, order.round_trip, order.role, order.kind, state,
                 order.size, order.created.price, executed.size, executed.price, verdict.rule, verdict.reason,

@@ -231,6 +231,13 @@ class PaperBroker(SimulatedBroker):
 
     # -- orders in -------------------------------------------------------------------------------
 
+    def move_stop(self, order: SimulatedOrder, price: float) -> bool:
+        """Move the stop as :meth:`SimulatedBroker.move_stop` does, and write it down; never on old bars."""
+        if self._is_behind or not super().move_stop(order, price):
+            return False
+        self._keep(self._market(order.data))
+        return True
+
     def _take(self, owner: Any, data: Any, size: float, request: dict[str, Any]) -> SimulatedOrder:  # noqa: ANN401
         if self._is_behind:
             # No fact of the account: the same bars come again with every restart

@@ -21,7 +21,7 @@ class NotingGate(RiskGate):
     """
 
     def __init__(self, gate: RiskGate, cash: float) -> None:
-        super().__init__(gate.rules, cash)
+        super().__init__(gate.rules, cash, gate.seat)
         self.facts: list[GateFact] = []
 
     def on_entry(self, time: dt.datetime) -> None:

@@ -182,6 +182,8 @@ def order_to_json(order: SimulatedOrder) -> dict[str, Any]:
         "size": order.size,
         "exectype": order.exectype,
         "price": order.created.price,
+        "plimit": order.plimit,
+        "planned": order.planned,
         "created": order.created.dt,
         "last_price": order.created.pclose,
         "tradeid": order.tradeid,
@@ -214,6 +216,7 @@ def order_from_json(fields: dict[str, Any], data: Any, known: dict[int, Simulate
         data=then,
         size=fields["size"],
         price=fields["price"],
+        plimit=fields.get("plimit"),
         exectype=fields["exectype"],
         tradeid=fields["tradeid"],
         parent=known[fields["parent"]] if fields["parent"] else None,
@@ -224,6 +227,8 @@ def order_from_json(fields: dict[str, Any], data: Any, known: dict[int, Simulate
     order.price = order.created.price = fields["price"]
     order.role = fields["role"]
     order.round_trip = fields["round_trip"]
+    # Books of before there were several targets name neither of the two
+    order.planned = fields.get("planned", abs(fields["size"]))
     order.triggered = fields["triggered"]
     return order
 

@@ -20,6 +20,7 @@ __all__ = [
 ]
 
 _FINAL = ("complete", "cancelled", "rejected")
+_AS_BEFORE = (0, 0.0)
 
 ChargesOf = Callable[[Intent, Sequence[tuple[int, float, float]], int, float], float]
 """``charges_of(intent, earlier, size, price)``: rupees that an execution adds to its order's charges;
@@ -54,7 +55,7 @@ def reconcile(state: DeskState, book: Book, charges_of: ChargesOf) -> list[Fact]
     list of Fact
         Once they are applied, asking again gives none.
     """
-    facts = facts_of_rows(state, book.orders)
+    facts = facts_of_rows(state, book.orders, from_book=True)
     owners = {row.order_id: _owner(state, row) for row in book.orders}
     known = {tag: dict(order.trades) for tag, order in state.orders.items()}
     for trade in book.trades:
@@ -68,8 +69,11 @@ def reconcile(state: DeskState, book: Book, charges_of: ChargesOf) -> list[Fact]
     return facts
 
 
-def facts_of_rows(state: DeskState, rows: Sequence[BookOrder]) -> list[Fact]:
-    """Return what rows of the order book, or updates in their form, say of our orders that is new."""
+def facts_of_rows(state: DeskState, rows: Sequence[BookOrder], *, from_book: bool = False) -> list[Fact]:
+    """Return what rows of the order book, or updates in their form, say of our orders that is new.
+
+    Updates come late and out of order: what a stop was changed to is believed of the book only.
+    """
     facts: list[Fact] = []
     for row in rows:
         order = _owner(state, row)
@@ -77,8 +81,9 @@ def facts_of_rows(state: DeskState, rows: Sequence[BookOrder]) -> list[Fact]:
             continue
         if not order.order_id:
             facts.append(Acknowledged(order.tag, row.order_id))
-        if _is_news(order, row):
-            facts.append(OrderSeen(order.tag, row.state, row.filled, row.average_price, row.message))
+        terms = _changed_terms(order, row) if from_book else _AS_BEFORE
+        if _is_news(order, row) or terms != _AS_BEFORE:
+            facts.append(OrderSeen(order.tag, row.state, row.filled, row.average_price, row.message, *terms))
     return facts
 
 
@@ -109,6 +114,19 @@ def _owner(state: DeskState, row: BookOrder) -> DeskOrder | None:
         if tag in state.orders:
             return state.orders[tag]
     return state.order_of(row.order_id)
+
+
+def _changed_terms(order: DeskOrder, row: BookOrder) -> tuple[int, float]:
+    """Return units and price of a stop that are not those known of it; 0 for what is as before.
+
+    While a change is on its way a row may show either, so that only one at rest is believed.
+    """
+    is_at_rest = row.state in ("waiting", "open") and order.book_state not in _FINAL
+    if order.intent.kind != "stop" or not is_at_rest:
+        return _AS_BEFORE
+    units = 0 if abs(row.size) == order.units else abs(row.size)
+    price = row.price if row.state == "waiting" and row.price not in (0.0, order.price) else 0.0
+    return units, price
 
 
 def _is_news(order: DeskOrder, row: BookOrder) -> bool:

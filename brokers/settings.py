@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from brokers.charges import ChargePlan, PercentCharges, UpstoxCharges, ZerodhaCharges
 from brokers.kite.settings import KiteSettings
+from brokers.risk.account_settings import AccountRiskSettings
 from brokers.risk.cooldown import Cooldown
 from brokers.risk.daily_loss import DailyLoss
 from brokers.risk.data_quality import DataQuality
@@ -193,6 +194,9 @@ class RiskSettings(Section):
     own_rules: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="a rule of your own as package.module:Class, with its keyword arguments",
+    )
+    account: AccountRiskSettings = Field(
+        default=AccountRiskSettings(), description="limits on all instruments together"
     )
 
     @model_validator(mode="after")

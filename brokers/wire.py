@@ -26,8 +26,9 @@ __all__ = [
     "SessionDeadError",
 ]
 
-OrderKind = Literal["market", "limit", "stop"]
-"""A ``stop`` becomes active when the market trades at its price or beyond."""
+OrderKind = Literal["market", "limit", "stop", "stop_limit"]
+"""A ``stop`` becomes active when the market trades at its price or beyond, and a ``stop_limit`` then rests as
+a limit order at its own ``limit``."""
 
 OrderState = Literal["pending", "waiting", "open", "complete", "cancelled", "rejected"]
 """``pending``: on its way or being changed; ``waiting``: a stop that is not triggered; ``open``: may fill
@@ -65,6 +66,8 @@ class OrderRequest(NamedTuple):
         Limit or trigger, index points, on the tick; 0.0 for a market order.
     is_exit : bool
         Exits may use the part of the rate limits that is kept in reserve.
+    limit : float
+        Of a ``stop_limit`` order, index points, on the tick; 0.0 for all others.
     """
 
     tag: str
@@ -72,6 +75,7 @@ class OrderRequest(NamedTuple):
     kind: OrderKind
     price: float
     is_exit: bool
+    limit: float = 0.0
 
 
 class BookOrder(NamedTuple):
@@ -95,6 +99,8 @@ class BookOrder(NamedTuple):
         See there.
     message : str
         The broker's words on a refusal, else empty.
+    price : float
+        The trigger of a stop, the limit of a limit order, index points; 0.0 where the row names none.
     """
 
     order_id: str
@@ -106,6 +112,7 @@ class BookOrder(NamedTuple):
     average_price: float
     state: OrderState
     message: str = ""
+    price: float = 0.0
 
 
 class BookTrade(NamedTuple):
@@ -143,6 +150,29 @@ class OrderWire(Protocol):
 
     def cancel(self, order_id: str) -> None:
         """Ask to cancel; returning means taken for processing, not done. Raises as :meth:`place`."""
+        ...
+
+    def modify(self, order_id: str, *, size: int, price: float, resized: bool) -> None:
+        """Ask once to change a stop that waits; returning means taken for processing, not done.
+
+        Parameters
+        ----------
+        order_id : str
+            The broker's number.
+        size : int
+            Signed units of the whole order as it is to be. It only ever shrinks, and only while nothing of
+            the order is filled.
+        price : float
+            Its trigger as it is to be, index points, on the tick.
+        resized : bool
+            Whether ``size`` differs from the order's. Where it does not, a broker that can leave the quantity
+            out of its request should: the order may have begun to fill meanwhile.
+
+        Raises
+        ------
+        OrderRefusedError, OutcomeUnknownError, SessionDeadError
+            As :meth:`place`; refused: the order is as it was, or is no more.
+        """
         ...
 
     def orders(self) -> Sequence[BookOrder]:

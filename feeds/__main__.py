@@ -6,11 +6,15 @@ import argparse
 import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feeds.calendar import TradingCalendar
 from feeds.clock import WallClock
 from feeds.command_line import run_command
 from feeds.errors import SettingsError
+
+if TYPE_CHECKING:
+    from feeds.store.base import BarStore
 
 __all__ = ["main"]
 
@@ -27,7 +31,6 @@ def _run(options: argparse.Namespace) -> int:
     # Below the parser, so that --help does not wait for pandas and the calendar.
     from feeds import commands
     from feeds.stamps import StampConvention
-    from feeds.store.parquet import ParquetStore
 
     calendar = TradingCalendar(_extra_sessions(options.session), tuple(options.holiday))
     if options.command == "calendar":
@@ -37,15 +40,23 @@ def _run(options: argparse.Namespace) -> int:
     if options.command == "export":
         return commands.export_bars(
             options.out,
-            ParquetStore(options.store),
+            _opened(options),
             calendar,
             instrument=options.instrument,
             bar_minutes=options.bar_minutes,
             first=options.first,
             last=options.last,
         )
+    if options.command == "database":
+        return _database(options)
+    if options.command in ("fetch", "record"):
+        return (_fetch if options.command == "fetch" else _record)(options, calendar)
+    if options.command == "check" and options.store is not None:
+        return _check_store(options, calendar)
     if options.command == "stored":
-        return commands.list_store(ParquetStore(options.store))
+        return commands.list_store(_opened(options))
+    if options.path is None:
+        raise SettingsError("found nothing to check, expected FILE, DIR or --store; name one")
     how = {
         "reader": options.reader,
         "stamps": StampConvention(options.stamps) if options.stamps else None,
@@ -54,8 +65,105 @@ def _run(options: argparse.Namespace) -> int:
         "rejects": options.rejects,
     }
     if options.command == "check":
-        return commands.check(options.path, calendar, **how)
-    return commands.import_bars(options.path, ParquetStore(options.store), calendar, **how)
+        return commands.check(options.path, calendar, **{**how, "instrument": options.instrument or "NIFTY"})
+    return commands.import_bars(options.path, _opened(options), calendar, **how)
+
+
+def _fetch(options: argparse.Namespace, calendar: TradingCalendar) -> int:
+    # An entry point may know the brokers; nothing else of this package does.
+    from brokers.history_choice import open_history
+    from brokers.kite.command_settings import CommandSettings
+    from brokers.kite.commands import guarded
+    from feeds.fetch.command import fetch_bars
+    from feeds.fetch.wanted import Wanted, interval_minutes
+    from feeds.secrets import Secrets
+
+    clock = WallClock()
+    wanted = Wanted(
+        underlying=options.instrument,
+        bar_minutes=interval_minutes(options.interval),
+        first=options.first,
+        last=options.last or clock.now().date(),
+        month=options.contract,
+        is_index=options.index,
+    )
+    store = _opened(options)
+
+    def run(_: argparse.Namespace, settings: CommandSettings, secrets: Secrets) -> None:
+        with open_history(options.source, settings, secrets) as source:
+            fetch_bars(
+                wanted, source, store, calendar, clock=clock, again=options.again, rejects=options.rejects
+            )
+
+    return guarded(run)(options)
+
+
+def _record(options: argparse.Namespace, calendar: TradingCalendar) -> int:
+    # An entry point may know the brokers; nothing else of this package does.
+    from brokers.kite.command_settings import CommandSettings
+    from brokers.kite.commands import guarded
+    from feeds.fetch.wanted import interval_minutes
+    from feeds.secrets import Secrets
+    from strategies.record_command import record_today
+
+    if (options.clock == "feed") != (options.day is not None):
+        raise SettingsError("--clock feed and --day belong together, found one of them; give both or none")
+
+    def run(_: argparse.Namespace, settings: CommandSettings, secrets: Secrets) -> None:
+        record_today(
+            settings,
+            secrets,
+            calendar,
+            underlying=options.instrument,
+            bar_minutes=interval_minutes(options.interval),
+            store=_opened(options),
+            folder=options.out,
+            day=options.day,
+            keeps_partial=options.partial,
+        )
+
+    return guarded(run)(options)
+
+
+def _check_store(options: argparse.Namespace, calendar: TradingCalendar) -> int:
+    from feeds.store_check import check_store
+
+    if options.path is not None:
+        raise SettingsError(
+            f"found {options.path} and --store, expected one of them to check; leave the other out"
+        )
+    return check_store(
+        _opened(options),
+        calendar,
+        instrument=options.instrument,
+        first=options.first,
+        last=options.last,
+        picture=options.picture,
+    )
+
+
+def _database(options: argparse.Namespace) -> int:
+    from feeds.store import database_commands as database
+    from feeds.store.chosen import ADMIN_DSN_SECRET, database_address
+
+    store = database_address()
+    if options.action == "status":
+        return database.show_database(store)
+    if options.print:
+        return database.print_statements(store, options.tables or "plain")
+    if options.action == "migrate":
+        owner = database_address(ADMIN_DSN_SECRET, otherwise=store)
+        return database.migrate_database(store, owner, options.tables)
+    return database.create_database(store, database_address(ADMIN_DSN_SECRET), options.tables)
+
+
+def _opened(options: argparse.Namespace) -> BarStore:
+    from feeds.settings import DataSettings
+    from feeds.store.chosen import open_store
+
+    if not options.store:
+        raise SettingsError("--store is empty, expected a folder or timescale; correct it")
+    return open_store(DataSettings(store=options.store))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,15 +171,29 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     check = commands.add_parser(
-        "check", help="check every row of a file or folder; exit code 3 if any is bad"
+        "check", help="check every row of a file or folder (exit code 3 if any is bad), or a store's coverage"
     )
-    check.add_argument("--instrument", default="NIFTY", help="underlying of a file with a header (NIFTY)")
-    _add_input(check)
+    check.add_argument(
+        "--instrument", help="underlying of a file with a header (NIFTY), or the only series of the store"
+    )
+    _add_input(check, nargs="?")
+    check.add_argument(
+        "--store", nargs="?", const="bars", metavar="DIR",
+        help="hold what this store has (bars) against the calendar, instead of checking a file",
+    )  # fmt: skip
+    check.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw the store's sessions here")
+    _add_dates(check)
 
     bring = commands.add_parser("import", help="bring good bars of a file or folder into the store")
     bring.add_argument("--instrument", help="underlying; needed for a file with a header")
     _add_input(bring)
     _add_store(bring)
+
+    _add_fetch(commands.add_parser("fetch", help="bring bars of the past from the broker into the store"))
+
+    _add_record(
+        commands.add_parser("record", help="keep today's ticks and bars from the live feed; sends no order")
+    )
 
     export = commands.add_parser("export", help="write stored bars into a .csv, .csv.gz or .parquet file")
     export.add_argument("out", type=Path, metavar="OUT", help="file to write; must not exist")
@@ -81,6 +203,18 @@ def _parser() -> argparse.ArgumentParser:
     _add_store(export)
 
     _add_store(commands.add_parser("stored", help="list what the store holds"))
+
+    database = commands.add_parser("database", help="make the role, database and tables of TIMESCALE_DSN")
+    database.add_argument(
+        "action", choices=["create", "migrate", "status"],
+        help="create and migrate work as the owner, TIMESCALE_ADMIN_DSN",
+    )  # fmt: skip
+    database.add_argument(
+        "--tables", choices=["plain", "timescale"], help="without or with TimescaleDB; what the server offers"
+    )
+    database.add_argument(
+        "--print", action="store_true", help="print the statements of create for psql, execute nothing"
+    )
 
     calendar = commands.add_parser("calendar", help="list sessions, expiries and lots")
     calendar.add_argument("--instrument", default="NIFTY", help="whose expiries and lots (NIFTY)")
@@ -98,8 +232,59 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_input(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", type=Path, metavar="FILE|DIR", help="bars; all files below a folder")
+def _add_fetch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--source",
+        required=True,
+        choices=["kite"],
+        help="whose history; needs today's login (python -m brokers login)",
+    )
+    parser.add_argument("--instrument", default="NIFTY", help="underlying (NIFTY): its near-month future")
+    parser.add_argument("--contract", metavar="YYYY-MM", help="the future of this month instead")
+    parser.add_argument("--index", action="store_true", help="the index itself instead")
+    parser.add_argument(
+        "--interval", default="minute", help="length of the bars: minute, 3minute, 5minute, ... (minute)"
+    )
+    _add_dates(parser, needs_first=True)
+    parser.add_argument(
+        "--again", action="store_true", help="ask for everything, also for what was fetched before"
+    )
+    parser.add_argument("--rejects", type=Path, metavar="OUT.csv", help="write the rejected candles here")
+    _add_store(parser)
+    _add_settings(parser)
+
+
+def _add_record(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--instrument", default="NIFTY", help="underlying (NIFTY): its near-month future")
+    parser.add_argument("--interval", default="minute", help="length of the bars: minute, 3minute, ...")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the day (recordings/DATE-INSTRUMENT-INTERVAL)"
+    )
+    parser.add_argument(
+        "--partial", action="store_true", help="store the day even if bars of it are missing or incomplete"
+    )
+    parser.add_argument(
+        "--clock", default="wall", choices=["wall", "feed"], help="feed: time is what the ticks say (wall)"
+    )
+    parser.add_argument("--day", type=_date, metavar="DATE", help="with --clock feed: the day of the ticks")
+    _add_store(parser)
+    _add_settings(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help="settings file; the project's own if not given"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides",
+        help="one setting of market or broker, on top of the file; may be given again",
+    )  # fmt: skip
+
+
+def _add_input(parser: argparse.ArgumentParser, *, nargs: str | None = None) -> None:
+    parser.add_argument(
+        "path", type=Path, metavar="FILE|DIR", nargs=nargs, help="bars; all files below a folder"
+    )
     parser.add_argument("--reader", help=_READERS_HELP)
     parser.add_argument("--stamps", choices=["start", "end"], help="what whole-minute stamps of a bar are")
     parser.add_argument("--timezone", help="time zone of a file with a header whose stamps have none")
@@ -108,12 +293,17 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
 
 def _add_store(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--store", type=Path, default=Path("bars"), metavar="DIR", help="folder of the store (bars)"
+        "--store",
+        default="bars",
+        metavar="DIR",
+        help="folder of the store (bars), or timescale: the database of TIMESCALE_DSN",
     )
 
 
-def _add_dates(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--from", dest="first", type=_date, metavar="DATE", help="first day, YYYY-MM-DD")
+def _add_dates(parser: argparse.ArgumentParser, *, needs_first: bool = False) -> None:
+    parser.add_argument(
+        "--from", dest="first", type=_date, metavar="DATE", required=needs_first, help="first day, YYYY-MM-DD"
+    )
     parser.add_argument("--to", dest="last", type=_date, metavar="DATE", help="last day, YYYY-MM-DD")
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "VALUE_COLUMNS",
     "aggregate",
     "check_frame",
+    "check_index",
     "close_times",
     "detect_bar_minutes",
     "index_from_seconds",
@@ -50,7 +51,7 @@ def check_frame(frame: pd.DataFrame) -> None:
     DataError
         Naming the first offence, the bars it concerns, and what was expected.
     """
-    index = _checked_index(frame)
+    index = check_index(frame)
     _check_columns(frame)
     prices = frame[list(PRICE_COLUMNS)].to_numpy(dtype=np.float64)
     volume = frame["volume"].to_numpy(dtype=np.float64)
@@ -61,6 +62,29 @@ def check_frame(frame: pd.DataFrame) -> None:
     wrong = (high < np.maximum(open_, close)) | (low > np.minimum(open_, close))
     _refuse(index, wrong, "a high below, or a low above, its open or close")
     _refuse(index, frame["open_interest"].to_numpy(dtype=np.float64) < 0, "a negative open interest")
+
+
+def check_index(frame: pd.DataFrame) -> pd.DatetimeIndex:
+    """Return the index of a frame that may lack columns of a bar; raise DataError unless it is a bar frame's."""
+    index = frame.index
+    if not isinstance(index, pd.DatetimeIndex) or index.name != "datetime":
+        raise DataError(
+            f"found an index of {type(index).__name__} named {index.name!r}, expected a DatetimeIndex named "
+            "'datetime'; load bars through feeds.sources"
+        )
+    epoch_seconds(index[:1])
+    if str(index.tz) != TIME_ZONE or index.hasnans:
+        raise DataError(
+            f"found bars in time zone {index.tz}{' with missing stamps' if index.hasnans else ''}, expected "
+            f"{TIME_ZONE} and a stamp in each row; convert with tz_convert('{TIME_ZONE}')"
+        )
+    if not (index.is_monotonic_increasing and index.is_unique):
+        place = int(np.argmax(np.diff(index.asi8) <= 0)) + 1
+        raise DataError(
+            f"found the bar {index[place]} after {index[place - 1]}, expected strictly increasing stamps; "
+            "sort the bars and remove duplicates"
+        )
+    return index
 
 
 def close_times(index: pd.DatetimeIndex, bar_minutes: int, calendar: TradingCalendar) -> pd.DatetimeIndex:
@@ -171,28 +195,6 @@ def index_from_seconds(seconds: npt.NDArray[np.int64]) -> pd.DatetimeIndex:
     """Return seconds since 1970 UTC as the index of a bar frame."""
     index = pd.DatetimeIndex(seconds.astype("datetime64[s]").astype("datetime64[us]"), name="datetime")
     return index.tz_localize("UTC").tz_convert(TIME_ZONE)
-
-
-def _checked_index(frame: pd.DataFrame) -> pd.DatetimeIndex:
-    index = frame.index
-    if not isinstance(index, pd.DatetimeIndex) or index.name != "datetime":
-        raise DataError(
-            f"found an index of {type(index).__name__} named {index.name!r}, expected a DatetimeIndex named "
-            "'datetime'; load bars through feeds.sources"
-        )
-    epoch_seconds(index[:1])
-    if str(index.tz) != TIME_ZONE or index.hasnans:
-        raise DataError(
-            f"found bars in time zone {index.tz}{' with missing stamps' if index.hasnans else ''}, expected "
-            f"{TIME_ZONE} and a stamp in each row; convert with tz_convert('{TIME_ZONE}')"
-        )
-    if not (index.is_monotonic_increasing and index.is_unique):
-        place = int(np.argmax(np.diff(index.asi8) <= 0)) + 1
-        raise DataError(
-            f"found the bar {index[place]} after {index[place - 1]}, expected strictly increasing stamps; "
-            "sort the bars and remove duplicates"
-        )
-    return index
 
 
 def _check_columns(frame: pd.DataFrame) -> None:

@@ -21,7 +21,15 @@ from feeds.stamps import StampConvention
 from feeds.store.base import BarStore, Series
 from feeds.validate import Validated, validate
 
-__all__ = ["check", "export_bars", "import_bars", "list_store", "show_calendar"]
+__all__ = [
+    "check",
+    "export_bars",
+    "import_bars",
+    "list_store",
+    "refuse_existing",
+    "show_calendar",
+    "write_whole",
+]
 
 _RAW_SUFFIXES = (".csv", ".txt")
 
@@ -67,28 +75,28 @@ def import_bars(
     instrument: str | None,
     rejects: Path | None,
 ) -> int:
-    """Bring the good bars of a file, or of every file below a folder, into a store; returns 0.
+    """Bring the good bars of a file, or of every file below a folder, into a store.
 
     A vendor's file names its instrument, which must be ``instrument`` if that is given. A file with
-    a header does not, so it needs one; it must be right as a whole.
+    a header does not, so it needs one; it must be right as a whole. A file of a folder that cannot be read
+    is named, and the others are brought in.
+
+    Returns 0, or 3 if a file of the folder could not be read.
     """
     refuse_existing(rejects)
-    rows, results = [], []
+    rows, results, failed = [], [], 0
     for file in _files(path):
-        if _has_header(file, reader):
-            if instrument is None:
-                raise SettingsError(f"{file} does not say of which instrument it is; give --instrument")
-            loaded = load_bars(file, calendar=calendar, timezone=timezone)
-            extra = [name for name in loaded.frame.columns if name not in BAR_COLUMNS]
-            if extra:
-                print_line(f"{file}: not stored, because it is no part of a bar: {', '.join(extra)}")
-            name, frame, rejected = instrument, loaded.frame[list(BAR_COLUMNS)], 0
-        else:
-            result = validate(read_raw(file, reader), calendar, convention=stamps)
+        try:
+            name, frame, result = _read_file(file, calendar, reader, stamps, timezone, instrument)
+        except DataError as error:
+            if file == path:
+                raise
+            failed += 1
+            print_line(str(error))
+            continue
+        if result is not None:
             results.append(result)
-            name, frame, rejected = result.report.underlying, result.frame, len(result.rejects)
-            if instrument not in (None, name):
-                raise SettingsError(f"{file} holds bars of {name}, not of {instrument}; correct --instrument")
+        rejected = 0 if result is None else len(result.rejects)
         bar_minutes = detect_bar_minutes(pd.DatetimeIndex(frame.index))
         done = store.append(name, bar_minutes, frame)
         counts = (len(frame) + rejected, rejected, done.added, done.already_stored)
@@ -96,7 +104,7 @@ def import_bars(
     print_table("imported", ["file", "series", ">rows", ">rejected", ">added", ">already stored"], rows)
     if rejects is not None:
         _write_rejects(results, rejects)
-    return 0
+    return 3 if failed else 0
 
 
 def export_bars(
@@ -120,7 +128,7 @@ def export_bars(
     frame = store.load(instrument, bar_minutes if stored else 1, first, last)
     if not stored:
         frame = aggregate(frame, bar_minutes, calendar)
-    _write_whole(frame, out)
+    write_whole(frame, out)
     print_line(f"{len(frame):,} {bar_minutes}-minute bars of {instrument} written to {out}")
     return 0
 
@@ -192,6 +200,30 @@ def _has_header(file: Path, reader: str | None) -> bool:
     return "datetime" in [name.strip() for name in names] or {"open", "close"} <= set(names)
 
 
+def _read_file(
+    file: Path,
+    calendar: TradingCalendar,
+    reader: str | None,
+    stamps: StampConvention | None,
+    timezone: str | None,
+    instrument: str | None,
+) -> tuple[str, pd.DataFrame, Validated | None]:
+    """Return the series of a file, its good bars, and what was rejected of a vendor's file."""
+    if _has_header(file, reader):
+        if instrument is None:
+            raise SettingsError(f"{file} does not say of which instrument it is; give --instrument")
+        loaded = load_bars(file, calendar=calendar, timezone=timezone)
+        extra = [name for name in loaded.frame.columns if name not in BAR_COLUMNS]
+        if extra:
+            print_line(f"{file}: not stored, because it is no part of a bar: {', '.join(extra)}")
+        return instrument, loaded.frame[list(BAR_COLUMNS)], None
+    result = validate(read_raw(file, reader), calendar, convention=stamps)
+    name = result.report.underlying
+    if instrument not in (None, name):
+        raise SettingsError(f"{file} holds bars of {name}, not of {instrument}; correct --instrument")
+    return name, result.frame, result
+
+
 def _validated(
     file: Path,
     calendar: TradingCalendar,
@@ -228,12 +260,12 @@ def _write_rejects(results: list[Validated], path: Path) -> None:
     parts = [result.rejects.assign(file=result.report.source) for result in results]
     columns = ["file", "line", "reason", "text"]
     table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
-    _write_whole(table.set_index("file"), path)
+    write_whole(table.set_index("file"), path)
     print_line(f"{len(table):,} rejected rows written to {path}")
 
 
-def _write_whole(frame: pd.DataFrame, path: Path) -> None:
-    # Written beside its place and renamed, so that an interruption leaves nothing that looks whole.
+def write_whole(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table into a CSV or Parquet file; an interruption leaves nothing that looks whole."""
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
             unfinished = Path(folder) / path.name

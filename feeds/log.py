@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-__all__ = ["Log", "NullLog"]
+__all__ = ["Log", "NamedLog", "NullLog"]
 
 
 class Log(Protocol):
@@ -25,6 +25,38 @@ class Log(Protocol):
 
     def error(self, event: str, /, **fields: object) -> None:
         """Tell what a person has to look at."""
+
+
+class NamedLog:
+    """A :class:`Log` that adds the same fields to everything, such as the instrument that it is about.
+
+    Parameters
+    ----------
+    log : Log
+        Told everything.
+    **fields : object
+        Added, unless an event has fields of these names itself.
+    """
+
+    def __init__(self, log: Log, **fields: object) -> None:
+        self._log = log
+        self._fields = fields
+
+    def debug(self, event: str, /, **fields: object) -> None:
+        """Hand it on."""
+        self._log.debug(event, **{**self._fields, **fields})
+
+    def info(self, event: str, /, **fields: object) -> None:
+        """Hand it on."""
+        self._log.info(event, **{**self._fields, **fields})
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """Hand it on."""
+        self._log.warning(event, **{**self._fields, **fields})
+
+    def error(self, event: str, /, **fields: object) -> None:
+        """Hand it on."""
+        self._log.error(event, **{**self._fields, **fields})
 
 
 class NullLog:

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from feeds.calendar import TradingCalendar
 from feeds.section import Section
@@ -14,13 +14,19 @@ from feeds.section import Section
 __all__ = ["DataSettings", "MarketSettings", "SyntheticSettings", "make_calendar"]
 
 
+_NAME = r"^[A-Z0-9][A-Z0-9&_-]{0,31}$"
+
+
 class MarketSettings(Section):
     """Section ``market``: what is traded, and when."""
 
     instrument: str = Field(
         default="NIFTY",
-        pattern=r"^[A-Z0-9][A-Z0-9&_-]{0,31}$",
+        pattern=_NAME,
         description="underlying of the near-month future; the contract tables know NIFTY and BANKNIFTY",
+    )
+    instruments: tuple[Annotated[str, Field(pattern=_NAME)], ...] = Field(
+        default=(), description="several underlyings, traded side by side; empty: only 'instrument'"
     )
     lot_size: Literal["dated"] | Annotated[int, Field(ge=1)] = Field(
         default="dated", description="units per lot; 'dated' takes it from the contract of the day"
@@ -45,6 +51,28 @@ class MarketSettings(Section):
     extra_holidays: tuple[dt.date, ...] = Field(
         default=(), description="days without a session that the calendar calls open"
     )
+
+    @property
+    def traded(self) -> tuple[str, ...]:
+        """The underlyings that are traded: ``instruments``, or the one ``instrument`` where that is empty."""
+        return self.instruments or (self.instrument,)
+
+    @model_validator(mode="after")
+    def _check_instruments(self) -> MarketSettings:
+        names = self.instruments
+        if len(names) == 1:
+            raise ValueError(
+                f"instruments holds {names[0]} only, expected two names or more; set instrument instead"
+            )
+        if len(set(names)) < len(names):
+            raise ValueError(f"instruments is {', '.join(names)}, expected each name once")
+        for name in ("lot_size", "freeze_quantity") if names else ():
+            if getattr(self, name) != "dated":
+                raise ValueError(
+                    f"{name} is {getattr(self, name)} for {' and '.join(names)} alike, expected dated where "
+                    "several instruments are traded"
+                )
+        return self
 
 
 class SyntheticSettings(Section):
@@ -81,9 +109,16 @@ class DataSettings(Section):
         min_length=1,
         description="a CSV or Parquet file, a folder of them, 'store' or 'synthetic'",
     )
+    sources: dict[str, str] = Field(
+        default_factory=dict,
+        description="file or folder by instrument, in place of 'source'; empty: 'source' has them all",
+    )
     bar_minutes: int = Field(default=3, ge=1, le=375, description="length of the strategy's bars, minutes")
     store: str = Field(
-        default="bars", min_length=1, description="folder of stored bars, read where the source is 'store'"
+        default="bars",
+        min_length=1,
+        description="folder of stored bars, read where the source is 'store'; 'timescale' is the PostgreSQL "
+        "or TimescaleDB of TIMESCALE_DSN",
     )
     timezone: str | None = Field(
         default=None,

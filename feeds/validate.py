@@ -23,7 +23,7 @@ from feeds.errors import DataError
 from feeds.readers import RawRows
 from feeds.stamps import StampConvention, bar_starts
 
-__all__ = ["Oddity", "Reason", "Validated", "ValidationReport", "validate"]
+__all__ = ["Oddity", "Reason", "Validated", "ValidationReport", "bar_reasons", "validate"]
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -149,7 +149,7 @@ def validate(
         where=raw.source,
     )
     bars = good.set_axis(stamped.starts, axis=0)[list(VALUE_COLUMNS)].rename_axis("datetime")
-    found = _bar_reasons(bars, underlying, calendar)
+    found = bar_reasons(bars, underlying, calendar)
     reasons.loc[good.index] = found
     kept = bars[pd.isna(found)]
     out_of_order = int((np.diff(pd.DatetimeIndex(kept.index).asi8) < 0).sum())
@@ -195,7 +195,27 @@ def _mark(reasons: pd.Series, where: BoolArray, reason: Reason) -> None:
     reasons[where & reasons.isna().to_numpy()] = reason
 
 
-def _bar_reasons(bars: pd.DataFrame, underlying: str, calendar: TradingCalendar) -> npt.NDArray[np.object_]:
+def bar_reasons(
+    bars: pd.DataFrame, underlying: str, calendar: TradingCalendar, *, has_ticks: bool = True
+) -> npt.NDArray[np.object_]:
+    """Return why each bar is rejected, NA for the good ones.
+
+    Parameters
+    ----------
+    bars : DataFrame
+        Columns of a bar frame without missing prices or volumes, by START; in any order, perhaps twice.
+    underlying : str
+        Whose tick the prices are held against.
+    calendar : TradingCalendar
+        The sessions.
+    has_ticks : bool
+        False for an index: it is computed, not traded.
+
+    Returns
+    -------
+    ndarray of object
+        A :class:`Reason` or NA, as long as ``bars``.
+    """
     index = pd.DatetimeIndex(bars.index)
     reasons = pd.Series(pd.NA, index=pd.RangeIndex(len(bars)), dtype="object")
     outside = ~calendar.locate(index).in_session
@@ -207,9 +227,10 @@ def _bar_reasons(bars: pd.DataFrame, underlying: str, calendar: TradingCalendar)
     negative = (bars[["volume", "open_interest"]] < 0).any(axis=1).to_numpy()
     _mark(reasons, (prices <= 0).any(axis=1) | negative, Reason.NON_POSITIVE)
     _mark(reasons, (high < np.maximum(open_, close)) | (low > np.minimum(open_, close)), Reason.OHLC_RELATION)
-    days, of_day = np.unique(np.asarray(index.date), return_inverse=True)
-    steps = prices / np.array([tick_of(underlying, day) for day in days])[of_day][:, None]
-    _mark(reasons, (np.abs(steps - np.rint(steps)) > 1e-6).any(axis=1), Reason.OFF_TICK)
+    if has_ticks:
+        days, of_day = np.unique(np.asarray(index.date), return_inverse=True)
+        steps = prices / np.array([tick_of(underlying, day) for day in days])[of_day][:, None]
+        _mark(reasons, (np.abs(steps - np.rint(steps)) > 1e-6).any(axis=1), Reason.OFF_TICK)
     open_rows = reasons.isna().to_numpy()
     later = index[open_rows].duplicated(keep="first")
     reasons[np.flatnonzero(open_rows)[later]] = Reason.SAME_MINUTE_OTHER_VALUES

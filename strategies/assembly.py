@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from brokers.execution import ExecutionModel
 from brokers.finer_bars import FinerBars
 from brokers.journal import Journal
 from brokers.participation import VolumeParticipation
+from brokers.risk.account import AccountRisk
 from brokers.risk.gate import RiskGate
 from brokers.settings import make_charges, make_rules, make_slippage
 from brokers.simulated import SimulatedBroker
@@ -27,10 +29,10 @@ from strategies.base import IntradayStrategy
 from strategies.engine import Engine
 from strategies.plugins import load_strategy, plugin_settings
 from strategies.settings import Settings
-from strategies.sizers import FixedSizer, RiskSizer, Sizer
+from strategies.sizers import FixedSizer, LotSizer, RiskSizer, Sizer
 from strategies.windows import DayWindows
 
-__all__ = ["Assembled", "assemble", "assemble_backtest", "make_execution", "make_windows"]
+__all__ = ["Assembled", "assemble", "assemble_backtest", "finer_bars_of", "make_execution", "make_gate", "make_windows"]
 
 
 class Assembled(NamedTuple):
@@ -61,8 +63,12 @@ def assemble(
     predictor: AnyPredictor | None = None,
     engine: Engine | None = None,
     on_bar: Callable[[BarRecord], None] | None = None,
+    peers: Mapping[str, Any] = MappingProxyType({}),
+    share: Callable[[int], float] | None = None,
 ) -> Engine:
     """Put feed, broker and strategy together: the same in a backtest, on paper and live.
+
+    Once for each instrument, where several are traded with one engine.
 
     Parameters
     ----------
@@ -82,10 +88,15 @@ def assemble(
         To put them into; an ordinary one when left out.
     on_bar : callable or None
         Told what the strategy saw and decided on every bar.
+    peers : mapping
+        Feeds of the other instruments by name, for strategies that look at them.
+    share : callable or None
+        ``share(day)`` gives the part of the cash that entries are sized by on the day of that ordinal.
     """
     engine = engine or Engine()
     engine.adddata(feed)
-    engine.broker = broker
+    if engine.broker is not broker:
+        engine.broker = broker
     section = settings.strategy
     strategy: type[IntradayStrategy] = load_strategy(section.name)
     engine.addstrategy(
@@ -97,6 +108,8 @@ def assemble(
         predictor=predictor,
         terms=terms,
         on_bar=on_bar,
+        peers=peers,
+        share=share,
     )
     return engine
 
@@ -139,9 +152,9 @@ def assemble_backtest(
     broker = SimulatedBroker(
         cash=settings.broker.starting_cash,
         execution=make_execution(settings, terms),
-        gate=RiskGate(make_rules(settings.risk), settings.broker.starting_cash),
+        gate=make_gate(settings, terms),
         journal=journal,
-        finer_bars=_finer_bars(settings, bars, minutes),
+        finer_bars=finer_bars_of(settings, bars, minutes),
     )
     closes = close_times(pd.DatetimeIndex(bars.index), bar_minutes, calendar)
     feed = make_history_feed(bars, closes, name=settings.market.instrument, bar_minutes=bar_minutes)
@@ -156,6 +169,13 @@ def assemble_backtest(
         on_bar=on_bar,
     )
     return Assembled(engine, broker, journal)
+
+
+def make_gate(settings: Settings, terms: Callable[[dt.date], ContractTerms]) -> RiskGate:
+    """Return the gate of an instrument that is alone on its account, with the limits of the account if any."""
+    cash, limits = settings.broker.starting_cash, settings.risk.account
+    seat = AccountRisk(limits, cash).seat(settings.market.instrument, terms) if limits.is_on else None
+    return RiskGate(make_rules(settings.risk), cash, seat)
 
 
 def make_execution(settings: Settings, terms: Callable[[dt.date], ContractTerms]) -> ExecutionModel:
@@ -188,6 +208,8 @@ def _make_sizer(settings: Settings, terms: Callable[[dt.date], ContractTerms]) -
     section = settings.strategy
     if section.sizer == "fixed":
         return FixedSizer(section.fixed_units)
+    if section.sizer == "lots":
+        return LotSizer(section.fixed_lots, terms)
     return RiskSizer(
         risk_percent=section.risk_percent,
         margin_percent_of_cash=section.margin_percent_of_cash,
@@ -196,7 +218,8 @@ def _make_sizer(settings: Settings, terms: Callable[[dt.date], ContractTerms]) -
     )
 
 
-def _finer_bars(settings: Settings, bars: pd.DataFrame, minutes: pd.DataFrame | None) -> FinerBars | None:
+def finer_bars_of(settings: Settings, bars: pd.DataFrame, minutes: pd.DataFrame | None) -> FinerBars | None:
+    """Return the 1-minute bars that settle stop against target in ``bars``; None where the settings want none."""
     if settings.data.detail == "none" or minutes is None:
         return None
     first = np.searchsorted(minutes.index.to_numpy(), bars.index.to_numpy())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from strategies.settings import Settings
+from strategies.settings_section import StrategySettings
 
 __all__ = ["assumptions"]
 
@@ -49,8 +50,7 @@ def assumptions(settings: Settings) -> list[str]:
         else "Market orders arrive at once.",
         f"Charges are {charges}.",
         filled,
-        f"Stop at {strategy.stop_atr:g} and target at {strategy.target_atr:g} times "
-        f"ATR({strategy.atr_period_bars}) from the signal bar's close.",
+        *_orders(strategy),
         f"No entry is decided at or after {strategy.last_entry:%H:%M} or in the last "
         f"{strategy.last_entry_before_close_minutes} minutes; the square-off is decided at "
         f"{strategy.square_off:%H:%M} or {strategy.square_off_before_close_minutes} minutes before "
@@ -59,3 +59,40 @@ def assumptions(settings: Settings) -> list[str]:
         "the next open.",
         "Interest on cash, income tax and the cost of a bad connection are left out.",
     ]
+
+
+def _orders(strategy: StrategySettings) -> list[str]:
+    """Return what goes to the market with an entry, and from where stop and targets are measured."""
+    entry, atr = strategy.entry, f"ATR({strategy.atr_period_bars})"
+    offset, bars = f"{entry.offset_atr:g} times {atr}", _count(entry.valid_bars, "bar")
+    told = {
+        "market": [],
+        "limit": [
+            f"An entry is a limit order {offset} better than the signal bar's close: it fills at its limit, "
+            f"or at the open when that is better, and what has not filled after {bars} is taken back."
+        ],
+        "stop_limit": [
+            f"An entry is triggered {offset} beyond the signal bar's close and fills at most "
+            f"{entry.limit_atr:g} times {atr} worse; in the bar that triggers it only where that bar closes "
+            "at the limit or better, and then at the worst price it allows. "
+            f"What has not filled after {bars} is taken back."
+        ],
+    }[entry.kind]
+    origin = {
+        "market": "the signal bar's close", "limit": "the entry's limit", "stop_limit": "the entry's trigger"
+    }[entry.kind]  # fmt: skip
+    targets = f"target at {strategy.target_atr:g}"
+    if strategy.targets:
+        parts = ", ".join(f"{target.fraction:.4g} at {target.atr:g}" for target in strategy.targets)
+        targets = f"targets in whole lots, the last for the rest ({parts}),"
+    told.append(f"Stop at {strategy.stop_atr:g} and {targets} times {atr} from {origin}.")
+    if strategy.trail_atr is not None:
+        told.append(
+            f"At every close the stop is moved to {strategy.trail_atr:g} times {atr} from it where that is "
+            "tighter; it counts from the next bar on."
+        )
+    return told
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

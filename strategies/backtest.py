@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 from analyzers.result import RunResult
 from analyzers.writer import check_output_folder, write_run
-from feeds.clock import Clock, WallClock
 from feeds.settings import make_calendar
 from ml.registry import ModelRegistry
 from strategies.arm_models import prepare_models
 from strategies.assumptions import assumptions
+from strategies.backtest_request import BacktestRequest, StageTimes
 from strategies.checks import check_before_loading
 from strategies.loading import RunBars, load_run_bars
 from strategies.modelling import PreparedModel, trial_id
@@ -23,37 +18,12 @@ from strategies.outcome import BacktestOutcome
 from strategies.plugins import models_of
 from strategies.progress import ProgressReporter
 from strategies.run_warnings import run_warnings
+from strategies.several_backtest import run_several
 from strategies.settings import Settings
 from strategies.simulation import Simulation, prepare_simulation
 from strategies.why import explained_trades
 
 __all__ = ["BacktestRequest", "run_backtest"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BacktestRequest:
-    """What to backtest.
-
-    Attributes
-    ----------
-    settings : Settings
-        Everything that has a name in the settings.
-    model : str
-        ``walkforward``, ``train`` or a stored version; the first for strategies that ask no model.
-    first, last : datetime.date or None
-        Days to use, both included.
-    out_dir : pathlib.Path or None
-        Where the results go; None for ``runs/<time>-<fingerprint>``.
-    clock : Clock
-        Names the folder and dates a stored model.
-    """
-
-    settings: Settings
-    model: str = "walkforward"
-    first: dt.date | None = None
-    last: dt.date | None = None
-    out_dir: Path | None = None
-    clock: Clock = field(default_factory=WallClock)
 
 
 def run_backtest(request: BacktestRequest, progress: ProgressReporter) -> BacktestOutcome:
@@ -65,9 +35,11 @@ def run_backtest(request: BacktestRequest, progress: ProgressReporter) -> Backte
         Anything the user can mend: settings, bars, models, the folder to write to.
     """
     settings = request.settings
-    check_output_folder(request.out_dir or _default_folder(request.clock, "new"))
+    check_output_folder(request.folder("new"))
+    if settings.market.instruments:
+        return run_several(request, progress)
     check_before_loading(settings, request.model)
-    timing = _Timing(progress)
+    timing = StageTimes(progress)
     calendar = make_calendar(settings.market)
     with timing.stage("load"):
         bars = load_run_bars(settings, calendar, first=request.first, last=request.last)
@@ -91,9 +63,8 @@ def run_backtest(request: BacktestRequest, progress: ProgressReporter) -> Backte
     with timing.stage("analyse"):
         result = _result(request, bars, model, simulation)
     with timing.stage("write"):
-        out_dir = request.out_dir or _default_folder(request.clock, result.fingerprint)
-        seconds = {name: round(value, 3) for name, value in timing.seconds.items()}
-        write_run(replace(result, timing=seconds), out_dir, settings.report)
+        out_dir = request.folder(result.fingerprint)
+        write_run(replace(result, timing=timing.rounded()), out_dir, settings.report)
     return BacktestOutcome(result, out_dir)
 
 
@@ -139,22 +110,3 @@ def _record_trial(settings: Settings, bars: RunBars, identity: str, sharpe: obje
         "sharpe": sharpe,
     }
     ModelRegistry(settings.ml.registry).record_trial(trial)
-
-
-def _default_folder(clock: Clock, fingerprint: str) -> Path:
-    return Path("runs") / f"{clock.now():%Y%m%d-%H%M%S}-{fingerprint[:8]}"
-
-
-class _Timing:
-    """Seconds by stage."""
-
-    def __init__(self, progress: ProgressReporter) -> None:
-        self._progress = progress
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        self._progress.stage(name)
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - started

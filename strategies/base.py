@@ -5,6 +5,7 @@ A plugin says when to enter and how sure it is; this class does the rest. It nev
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
@@ -14,9 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzers.bar_record import BarRecord
+from brokers.matching import first_bar_reaching
+from brokers.scaling import target_parts
 from feeds.errors import MuhuratError
 from feeds.section import Section
+from strategies.entry_plan import plan_entry
 from strategies.indicators import AverageTrueRange
+from strategies.peers import PeerBars
 from strategies.settings_section import StrategySettings
 from strategies.sizers import Sizer
 from strategies.windows import DayWindows
@@ -70,6 +75,7 @@ class _Answer(NamedTuple):
     arm: str = ""
 
 
+_DUST = 1e-6  # points; looking at a bar too many changes nothing
 _NOT_ASKED = _Answer()
 _NO_ENTRY = _Answer(asked=True)
 
@@ -93,6 +99,11 @@ class IntradayStrategy(bt.Strategy):
         ``terms(day)`` gives the contract's lot, for plugins that count in lots.
     on_bar : callable or None
         Given a :class:`analyzers.bar_record.BarRecord` on every bar, after its orders were sent.
+    peers : mapping or None
+        Feeds of the other instruments that are traded beside this one, by name; see :meth:`peer`.
+    share : callable or None
+        ``share(day)`` gives the part of the cash that entries are sized by on the day of that ordinal; the
+        whole of it without.
 
     Notes
     -----
@@ -113,6 +124,8 @@ class IntradayStrategy(bt.Strategy):
         ("predictor", None),
         ("terms", None),
         ("on_bar", None),
+        ("peers", None),
+        ("share", None),
     )
 
     def __init__(self) -> None:
@@ -123,9 +136,13 @@ class IntradayStrategy(bt.Strategy):
         self._sizer_units: Sizer = self.p.sizer
         self._entry: Any = None  # an order of the broker in use, None unless it is working
         self._exit_ref = 0
+        self._bars_seen = 0
+        self._entry_bar = 0
         self._held_since = 0  # ordinal of the day
         self._protection: list[Any] = []
-        self._next_flat = self._next_holding = np.zeros(0, dtype=np.int64)
+        self._stop_order: Any = None  # an order of the broker in use
+        self._trail_points = math.inf
+        self._next_flat = self._next_holding = self._next_square_off = np.zeros(0, dtype=np.int64)
         self._on_bar: Callable[[BarRecord], None] | None = self.p.on_bar
         self.atr = self.make_atr()
 
@@ -164,10 +181,31 @@ class IntradayStrategy(bt.Strategy):
         overridden = type(self).wants_exit is not IntradayStrategy.wants_exit
         return None if overridden else np.zeros(self.data.buflen(), dtype=bool)
 
+    def peer(self, name: str) -> PeerBars:
+        """Return the bars of another instrument that is traded beside this one, those closed by now.
+
+        A plugin that looks at it declares no :meth:`entry_bars` unless these account for it.
+
+        Raises
+        ------
+        MuhuratError
+            It is not traded beside this one.
+        """
+        peers = self.p.peers or {}
+        if name not in peers:
+            raise MuhuratError(
+                f"strategy {type(self).__name__}: {name} is not traded beside {self.data._name}, expected "
+                f"{' or '.join(peers) or 'none: market.instruments is empty'}; add it to market.instruments"
+            )
+        return PeerBars(peers[name])
+
     # -- the loop --------------------------------------------------------------------------------
 
     def next(self) -> None:
         """Manage the open position, or look for an entry."""
+        if len(self.data) == self._bars_seen:
+            return  # a bar of another feed
+        self._bars_seen = len(self.data)
         if self._on_bar is None:
             self._manage()
             return
@@ -194,10 +232,15 @@ class IntradayStrategy(bt.Strategy):
             # Held from an earlier day only where that day's bars ended before the square-off
             if minute >= window.square_off or day != self._held_since:
                 return self._leave("square_off", position)
-            return self._leave("signal", position) if self.wants_exit() else _NOT_ASKED
+            if self.wants_exit():
+                return self._leave("signal", position)
+            if self._entry is not None and self._is_late(self._entry):
+                self.cancel(self._entry)
+            self._trail(position)
+            return _NOT_ASKED
         self._held_since = 0
         if self._entry is not None:
-            if minute >= window.square_off:
+            if minute >= window.square_off or self._is_late(self._entry):
                 self.cancel(self._entry)
             return _NOT_ASKED
         if minute >= window.last_entry or not self.data.complete[0]:
@@ -224,28 +267,48 @@ class IntradayStrategy(bt.Strategy):
         if order.role == "entry":
             self._held_since = int(order.created.dt)
             self._entry = order if order.alive() else None
+            self._trail_points = self._distance(self._settings.trail_atr, order.info.get("volatility"))
         elif order.alive() and order.leaves_at_market:
             self._exit_ref = order.ref
         elif order.alive():
             self._protection.append(order)
+            if order.role == "stop":
+                self._stop_order = order
+
+    def _is_late(self, entry: Any) -> bool:  # noqa: ANN401 # an order of the broker in use
+        """Whether an entry that waits for its price has waited for as many bars as it may."""
+        bars = self._settings.entry.valid_bars
+        if entry.exectype == entry.Market or len(self.data) < bars:
+            return False
+        return bool(self.data.datetime[1 - bars] > entry.created.dt)
+
+    def _trail(self, position: float) -> None:
+        """Have the stop follow the close; what is no tighter than before the broker leaves as it is."""
+        if self._trail_points < math.inf and self._stop_order is not None:
+            self.broker.move_stop(
+                self._stop_order, self.data.close[0] - math.copysign(self._trail_points, position)
+            )
+
+    @staticmethod
+    def _distance(atrs: float | None, atr: float | None) -> float:
+        return math.inf if atrs is None or atr is None else atrs * atr
 
     def _enter(self, decision: Decision) -> _Answer:
         atr = self.atr[0] if decision.atr is None else decision.atr
         if not 0 < atr < math.inf:  # NaN during warm-up
             return _Answer(True, int(decision.side), float(decision.probability))
-        close = self.data.close[0]
         side = decision.side
         if side not in (1, -1):
             raise MuhuratError(
                 f"strategy {type(self).__name__}: decide() answered side {side!r}, expected +1 or -1; "
                 "answer None for no entry"
             )
-        stop_points = self._settings.stop_atr * atr
+        plan = plan_entry(self._settings, side, self.data.close[0], atr)
         units = (decision.sizer or self._sizer_units).units(
             day=int(self.data.datetime[0]),
-            price=close,
-            stop_points=stop_points,
-            cash=self.broker.getcash(),
+            price=plan.price,
+            stop_points=plan.risk_points,
+            cash=self._cash(),
         )
         answer = _Answer(True, int(side), float(decision.probability), float(units), arm=decision.arm)
         if not units:
@@ -258,18 +321,35 @@ class IntradayStrategy(bt.Strategy):
             "arm": decision.arm,
         }
         place, protect = (self.buy, self.sell) if side > 0 else (self.sell, self.buy)
-        entry = place(size=units, exectype=bt.Order.Market, transmit=False, role="entry", **facts)
-        self._entry = entry
-        stop = protect(
-            size=units, exectype=bt.Order.Stop, price=close - side * stop_points,
-            parent=entry, transmit=False, role="stop",
-        )  # fmt: skip
-        target = protect(
-            size=units, exectype=bt.Order.Limit, price=close + side * self._settings.target_atr * atr,
-            parent=entry, transmit=True, role="target",
-        )  # fmt: skip
-        self._protection = [stop, target]
+        entry = place(size=units, transmit=False, role="entry", **plan.order, **facts)
+        self._entry, self._entry_bar = entry, len(self.data) - 1
+        self._trail_points = self._distance(self._settings.trail_atr, atr)
+        self._stop_order = protect(
+            size=units, exectype=bt.Order.Stop, price=plan.stop, parent=entry, transmit=False, role="stop"
+        )
+        targets = [
+            protect(
+                size=part, exectype=bt.Order.Limit, price=price, parent=entry,
+                transmit=price == plan.targets[-1], role="target", fraction=fraction,
+            )
+            for price, fraction, part in zip(
+                plan.targets, plan.fractions, self._parts(units, plan.fractions), strict=True
+            )
+            if part
+        ]  # fmt: skip
+        self._protection = [self._stop_order, *targets]
         return answer
+
+    def _parts(self, units: float, fractions: tuple[float, ...]) -> list[float]:
+        if len(fractions) == 1:
+            return [units]
+        day = dt.date.fromordinal(int(self.data.datetime[0]))
+        return target_parts(units, fractions, self.p.terms(day).lot)
+
+    def _cash(self) -> float:
+        """Return the rupees that entries are sized by."""
+        cash = float(self.broker.getcash())
+        return cash if self.p.share is None else cash * float(self.p.share(int(self.data.datetime[0])))
 
     def _leave(self, reason: str, position: float) -> _Answer:
         """Cancel the protection, then leave at market: never two exits that could both fill."""
@@ -293,12 +373,26 @@ class IntradayStrategy(bt.Strategy):
         another_day = np.append(False, np.diff(np.floor(times)) != 0)
         holding = everywhere if exits is None else exits | square_off | another_day
         self._next_flat, self._next_holding = _next_true(flat), _next_true(holding)
+        self._next_square_off = _next_true(square_off)
 
     def next_acting_bar(self, bar: int) -> int:
         """Return the first bar after ``bar`` on which :meth:`next` can do anything."""
-        holding = self.broker.getposition(self.data).size
-        table = self._next_holding if holding else self._next_flat
-        return int(table[bar + 1])
+        position = self.broker.getposition(self.data).size
+        table = self._next_holding if position else self._next_flat
+        ahead = int(table[bar + 1])
+        if position and self._trail_points < math.inf:
+            ahead = min(ahead, self._next_tighter_stop(bar + 1, position))
+        if self._entry is not None and self._entry.exectype != self._entry.Market:
+            late = max(bar + 1, self._entry_bar + self._settings.entry.valid_bars)
+            ahead = min(ahead, late, int(self._next_square_off[bar + 1]))
+        return ahead
+
+    def _next_tighter_stop(self, bar: int, position: float) -> int:
+        """Return the first bar from ``bar`` on whose close the stop may be moved, n where there is none."""
+        closes = self.data.p.columns["close"]
+        level = self._stop_order.created.price + math.copysign(self._trail_points - _DUST, position)
+        levels = (-math.inf, level) if position > 0 else (level, math.inf)
+        return first_bar_reaching(closes, closes, bar, *levels)
 
 
 def _next_true(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

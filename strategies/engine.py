@@ -9,6 +9,7 @@ skipped did anything.
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ import backtrader as bt
 from brokers.simulated import SimulatedBroker
 from feeds.errors import MuhuratError
 from strategies.base import IntradayStrategy
+from strategies.lanes import Lane, advance, ask, every_moment
 
 __all__ = ["Engine", "SkippedBarError"]
 
@@ -29,7 +31,10 @@ class SkippedBarError(MuhuratError):
 
 
 class Engine(bt.Cerebro):
-    """Cerebro for one feed, one strategy and a broker that knows its next active bar.
+    """Cerebro for a broker that knows its next active bar, and one strategy for each feed.
+
+    Of several feeds the first strategy has the first, the second the second, and none sees another's:
+    Cerebro would have each wait until every feed has a bar, and ask it on the bars of all.
 
     Parameters
     ----------
@@ -53,12 +58,15 @@ class Engine(bt.Cerebro):
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__()
+        self.strats: list[Any] = []  # as Cerebro's, with a type
         self._skip = skip
         self._verify = verify
         self._on_progress = on_progress
 
     def run(self, **parameters: Any) -> Any:  # noqa: ANN401 # Cerebro's own
         """Run as Cerebro does: over history without pauses for garbage collection, live as things happen."""
+        if len(self.datas) > 1:
+            self._give_each_its_feed()
         if any(data.islive() for data in self.datas):
             with _old_objects_set_aside():
                 # A fill between two bars must not wait for the next one
@@ -70,31 +78,72 @@ class Engine(bt.Cerebro):
         if not (self._skip or self._verify) or self._needs_every_bar(runstrats):
             super()._runonce(runstrats)
             return
+        lanes = [Lane(strategy, data) for strategy, data in zip(runstrats, self.datas, strict=True)]
+        for lane in lanes:
+            lane.prepare()
         strategy = runstrats[0]
-        strategy._once()
-        strategy.reset()
-        strategy.lines.datetime.array = self.datas[0].lines.datetime.array[:]
-        strategy.declare_acting_bars()
-        if self._verify:
+        if len(lanes) > 1:
+            self._visit_lanes(lanes)
+        elif self._verify:
             self._visit_all(strategy)
         else:
             self._visit_active(strategy)
 
     def _needs_every_bar(self, runstrats: list[Any]) -> bool:
         """Whether anything attached looks at every bar, or does not say on which it acts."""
-        if len(runstrats) != 1 or len(self.datas) != 1 or not isinstance(self._broker, SimulatedBroker):
+        if len(runstrats) != len(self.datas) or not isinstance(self._broker, SimulatedBroker):
             return True
-        strategy = runstrats[0]
         return bool(
-            not isinstance(strategy, IntradayStrategy)
-            or strategy.p.on_bar is not None
-            or self.runwriters
+            self.runwriters
             or self._timers
             or self._timerscheat
             or self.p.cheat_on_open
-            or len(strategy.analyzers)
-            or len(strategy.observers)
+            or any(
+                not isinstance(strategy, IntradayStrategy)
+                or strategy.p.on_bar is not None
+                or len(strategy.analyzers)
+                or len(strategy.observers)
+                for strategy in runstrats
+            )
         )
+
+    def _give_each_its_feed(self) -> None:
+        if len(self.strats) != len(self.datas):
+            raise MuhuratError(
+                f"the engine has {len(self.strats)} strategies on {len(self.datas)} feeds, "
+                "expected one for each; add them together"
+            )
+        self.strats = [
+            [(_on_feed(strategy, data), arguments, parameters)]
+            for [(strategy, arguments, parameters)], data in zip(self.strats, self.datas, strict=True)
+        ]
+
+    def _visit_lanes(self, lanes: list[Lane]) -> None:
+        """Go from moment to moment at which a feed can act; all feeds stand at their last bar up to it."""
+        moments = every_moment(lanes) if self._verify else None
+        done = reported = 0
+        while True:
+            ahead = min(lane.next_active_time(self._broker) for lane in lanes)
+            now = ahead if moments is None else next(moments, math.inf)
+            if now == math.inf:
+                break
+            before = self._broker.events
+            arrived = [lane for lane in lanes if lane.advance_to(now)]
+            self._brokernotify()
+            for lane in lanes:
+                lane.visit(has_new_bar=lane in arrived)
+            if now < ahead and self._broker.events != before:
+                raise SkippedBarError(
+                    f"{bt.num2date(now):%Y-%m-%d %H:%M} would have been skipped, but orders changed on it; "
+                    f"declare the bar in entry_bars() or exit_bars() of {type(lanes[0].strategy).__name__}, or "
+                    "return None there to visit every bar"
+                )
+            done = sum(lane.bar + 1 for lane in lanes)
+            if self._on_progress is not None and done - reported >= _PROGRESS_BARS:
+                self._on_progress(done)
+                reported = done
+        for lane in lanes:
+            lane.advance_to(math.inf)
 
     def _visit_active(self, strategy: Any) -> None:  # noqa: ANN401 # a backtrader strategy
         data = self.datas[0]
@@ -111,7 +160,7 @@ class Engine(bt.Cerebro):
                 self._on_progress(bar)
                 reported = bar
         if bar < bars - 1:
-            self._advance(strategy, data, bars - 1 - bar)
+            advance(strategy, data, bars - 1 - bar)
 
     def _visit_all(self, strategy: Any) -> None:  # noqa: ANN401 # a backtrader strategy
         data = self.datas[0]
@@ -129,24 +178,17 @@ class Engine(bt.Cerebro):
 
     def _visit(self, strategy: Any, data: Any, bars: int) -> None:  # noqa: ANN401 # backtrader objects
         """Do what Cerebro does on one bar, ``bars`` further on."""
-        self._advance(strategy, data, bars)
+        advance(strategy, data, bars)
         self._brokernotify()
-        strategy._notify()
-        status = strategy._getminperstatus()
-        if status < 0:
-            strategy.next()
-        elif status == 0:
-            strategy.nextstart()
-        else:
-            strategy.prenext()
-        strategy.clear()
+        ask(strategy)
 
-    @staticmethod
-    def _advance(strategy: Any, data: Any, bars: int) -> None:  # noqa: ANN401 # backtrader objects
-        data.lines.advance(bars)
-        for indicator in strategy.getindicators():
-            indicator.advance(bars)
-        strategy.advance(bars)
+
+def _on_feed(strategy: Callable[..., Any], feed: Any) -> Callable[..., Any]:  # noqa: ANN401 # a backtrader feed
+    def make(*feeds: Any, **parameters: Any) -> Any:  # noqa: ANN401 # backtrader's; a strategy
+        del feeds
+        return strategy(feed, **parameters)
+
+    return make
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from brokers.live_broker import LiveBroker
 from brokers.paper import PaperBroker
 from brokers.paper_book import PaperBook
 from brokers.reconcile import ChargesOf
+from brokers.risk.account import AccountSeat
 from brokers.risk.gate import RiskGate
 from brokers.settings import make_charges, make_rules
 from brokers.wire import BookOrder, OrderWire
@@ -129,6 +130,8 @@ class ExchangeAccount:
         Told that the broker has something to book, from the desk's thread.
     accept_foreign : bool
         Take what in the account is none of ours for known.
+    seat : AccountSeat or None
+        The instrument's place on an account that it shares with others.
     """
 
     def __init__(
@@ -146,11 +149,12 @@ class ExchangeAccount:
         on_session_dead: Callable[[str], None],
         on_news: Callable[[], None] = lambda: None,
         accept_foreign: bool = False,
+        seat: AccountSeat | None = None,
     ) -> None:
         cash = settings.broker.starting_cash
         product = settings.broker.kite.product
         self.journal = Journal()
-        self.gate = RiskGate(make_rules(settings.risk), cash)
+        self.gate = RiskGate(make_rules(settings.risk), cash, seat)
         self._accept_foreign = accept_foreign
         self._on_news = on_news
         self._times: dict[int, OrderTimes] = {}
@@ -276,6 +280,7 @@ class PaperAccount:
         clock: Clock,
         book: Path,
         log: Log,
+        seat: AccountSeat | None = None,
     ) -> None:
         cash = settings.broker.starting_cash
         self._log = log
@@ -284,7 +289,7 @@ class PaperAccount:
         self.broker = PaperBroker(
             cash=cash,
             execution=make_execution(settings, terms),
-            gate=RiskGate(make_rules(settings.risk), cash),
+            gate=RiskGate(make_rules(settings.risk), cash, seat),
             journal=self.journal,
             book=PaperBook(book),
             clock=clock,

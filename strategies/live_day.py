@@ -5,48 +5,39 @@ from __future__ import annotations
 import datetime as dt
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
-import backtrader as bt
-
-from analyzers.bar_record import BarRecord
 from brokers.broker_store import BrokerStore, StreamState, TickStream
 from brokers.desk.journal_file import read_journal
 from brokers.desk.state import DeskState
 from brokers.instrument import Instrument
+from brokers.risk.account import AccountRisk
+from brokers.several import BrokerPerInstrument
 from brokers.wire import BookOrder, SessionDeadError
-from feeds.bar_sequence import LiveBar
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST, Clock, ReplayClock
 from feeds.errors import BrokerError, HaltedError, MuhuratError
-from feeds.live import LiveFeed
-from feeds.live_bars import LiveBars
 from feeds.live_log import LiveLog
+from feeds.log import Log, NamedLog
 from feeds.market_events import MarketEvent, StreamDown, StreamUp
-from feeds.terms import ContractTerms, DatedTerms
+from feeds.terms import DatedTerms
 from feeds.tick_bars import Tick
 from ml.registry import CHAMPION
-from strategies.arm_models import load_models
 from strategies.assembly import assemble
 from strategies.challenger_process import ChallengerProcess
 from strategies.challengers import with_fixed_models
-from strategies.live_accounts import Account, ExchangeAccount, PaperAccount
-from strategies.live_glance import DayGlance, StreamGlance, glance_at
+from strategies.engine import Engine
+from strategies.instrument_day import InstrumentDay
+from strategies.live_glance import DayGlance, StreamGlance
 from strategies.live_request import LiveRequest
-from strategies.live_result import write_day
-from strategies.modelling import PreparedModel
-from strategies.plugins import PLUGIN_BUGS, plugin_of
+from strategies.per_instrument import for_instrument
 from strategies.recording import DayRecorder
 from strategies.settings import Settings
-from strategies.square_off import is_square_off_late, square_off_time
-from strategies.tick_recorder import TickRecorder
+from strategies.several_glances import together
 from strategies.token_watch import TokenWatch
-from strategies.warm_up import live_warmup_bars
-from strategies.why import bar_reasons
 
 __all__ = ["LiveDay"]
 
@@ -54,7 +45,7 @@ _FIRST_TICK_SECONDS = 60.0
 
 
 class LiveDay:
-    """A day, ready to run.
+    """A day, ready to run: one login, one stream, one engine, and an account for each instrument.
 
     Parameters
     ----------
@@ -67,7 +58,7 @@ class LiveDay:
     store : BrokerStore
         The connection to the broker.
     folder : pathlib.Path
-        Where everything of the day is written.
+        Where everything of the day is written; with several instruments, in a folder of each one's name.
     log : LiveLog
         Told what happens.
     """
@@ -87,27 +78,15 @@ class LiveDay:
         self._store = store
         self._folder = folder
         self._log = log
-        self._first_tick = threading.Event()
         self._stop_reason = ""
         self._has_begun = False
         self._leave_asked = ""
         self._stream_trouble = ""
         self._stream_error: BaseException | None = None
-        self._bars: LiveBars | None = None  # made before the stream opens
-        self._unwritten: list[LiveBar] = []
+        self._parts: dict[str, InstrumentDay] = {}  # by symbol; made before the stream opens
         self._watch = TokenWatch(
             request.settings.broker.kite, request.secrets, lambda: store.access_token, self._renew, log
         )
-        self._account: Account | None = None
-        self._last_bar: LiveBar | None = None
-        self._first_tick_time = clock.now()
-        self._ticks: TickRecorder | None = None
-        self._model: PreparedModel | None = None
-        self._plugin = plugin_of(request.settings.strategy)
-        self._symbol = ""
-        self._terms: ContractTerms | None = None
-        self._last_price: float | None = None
-        self._last_tick_at: float | None = None
         self._stream_state = "connecting"
         self._connects = 0
 
@@ -131,23 +110,19 @@ class LiveDay:
             store.check_clock(self._clock, live.max_clock_skew_seconds)
         day_is_known = request.clock == "wall" or request.day is not None
         day = self._clock.now().astimezone(IST).date() if day_is_known else None
-        instrument = store.find_contract(request.settings.market.instrument, day)
-        self._log.info(
-            "connected", api_root=request.settings.broker.kite.api_root, user=user, **instrument._asdict()
-        )
-        self._check_margin(instrument)
-        settings = self._pinned_settings(instrument)
-        model = self._model = self._load_model(settings)
-        self._symbol = instrument.symbol
-        if live.record_ticks:
-            self._ticks = TickRecorder(self._folder / "ticks.csv")
+        instruments = {name: store.find_contract(name, day) for name in self._names}
+        for instrument in instruments.values():
+            self._log.info("connected", broker=store.name, user=user, **instrument._asdict())
+        self._check_margin(list(instruments.values()))
+        cash = self._cash()
         # Everything that takes time comes before the stream: its ticks wait here and none is lost
-        self._bars = self._make_bars(settings, instrument, model)
-        with self._streaming(instrument):
+        for name, instrument in instruments.items():
+            self._parts[instrument.symbol] = self._prepared(name, instrument, cash)
+        with self._streaming(list(instruments.values())):
             if day is None:
-                day = self._wait_for_the_day(instrument)
-            with self._challenged(settings):
-                return self._trade(settings, instrument, model, day)
+                day = self._wait_for_the_day()
+            with self._challenged():
+                return self._trade(day)
 
     # -- from outside, any thread ----------------------------------------------------------------
 
@@ -164,114 +139,150 @@ class LiveDay:
     @property
     def turned_at(self) -> float | None:
         """When the loop took its last turn, monotonic seconds; None before there is a loop."""
-        return None if self._bars is None or not self._has_begun else self._bars.turned_at
+        parts = self._all
+        return min(part.bars.turned_at for part in parts) if parts and self._has_begun else None
 
     def glance(self) -> DayGlance | None:
         """Return how the day stands; None before there is an account."""
-        account = self._account
-        if account is None or self._terms is None or not self._has_begun:
+        parts = self._all
+        if not parts or not self._has_begun:
             return None
-        heard = self._last_tick_at
         stream = StreamGlance(
-            self._stream_state,
-            self._stream_trouble,
-            None if heard is None else time.monotonic() - heard,
-            max(0, self._connects - 1),
-            self._last_price,
+            self._stream_state, self._stream_trouble, None, max(0, self._connects - 1), None
         )
-        now = self._clock.now()
-        return glance_at(account, stream, self._model, self._plugin, self._terms, self._symbol, now)
+        glances = {part.name: glance for part in parts if (glance := part.glance(stream)) is not None}
+        return together(glances, parts[0].settings.broker.starting_cash) if glances else None
 
     def leave(self, detail: str) -> str | None:
         """Close what is open, because a person says so; return what is being closed, in words.
 
         Before the day has begun, nothing can be closed yet: None is returned, and it is done then.
         """
-        account = self._account
-        if account is None or not self._has_begun:
+        if not self._has_begun:
             self._leave_asked = detail
             return None
-        left = account.open_position
-        account.leave(detail)
+        left = self._open_words()
+        for part in self._all:
+            part.leave(detail)
         self._wake()
         # Without the orders that protect it: those are cancelled with it
         return ", ".join(one.partition(":")[0] for one in left.split("; ") if one)
 
     def _wake(self) -> None:
-        if self._bars is not None:
-            self._bars.wake()
+        for part in self._all:
+            part.bars.wake()
+
+    @property
+    def _all(self) -> list[InstrumentDay]:
+        return list(self._parts.values())
+
+    def _open_words(self) -> str:
+        return "; ".join(words for part in self._all if (words := part.open_position))
 
     # -- the parts -------------------------------------------------------------------------------
 
-    def _trade(
-        self, settings: Settings, instrument: Instrument, model: PreparedModel | None, day: dt.date
-    ) -> int:
-        account = self._account = self._open_account(settings, instrument, day)
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self._request.settings.market.traded
+
+    def _part_folder(self, name: str) -> Path:
+        return self._folder if len(self._names) == 1 else self._folder / name
+
+    @property
+    def _has_accounts(self) -> bool:
+        return any(part.account is not None for part in self._all)
+
+    def _prepared(self, name: str, instrument: Instrument, cash: float) -> InstrumentDay:
+        is_alone = len(self._names) == 1
+        folder = self._part_folder(name)
+        log: Log = self._log if is_alone else NamedLog(self._log, instrument=name)
+        settings = self._pinned_settings(name, instrument, cash)
+        return InstrumentDay(
+            self._request, settings, instrument, self._calendar, self._clock, self._store, folder, log
+        )
+
+    def _trade(self, day: dt.date) -> int:
+        parts = self._all
         try:
-            # After the account, whose lock keeps a second process away from the files
-            with DayRecorder(self._folder) as recorder:
-                self._run_engine(settings, instrument, model, day, account, recorder)
+            shared = self._shared_account()
+            for part in parts:
+                part.open_account(day, shared, on_session_dead=self._watch.begin, on_news=self._wake)
+            with ExitStack() as stack:
+                # After the accounts, whose lock keeps a second process away from the files
+                for part in parts:
+                    part.record_with(stack.enter_context(DayRecorder(part.folder)))
+                self._run_engine(day)
         except BaseException as error:
-            left = self._end_in_an_error(account, error)
+            left = self._end_in_an_error(error)
             if self._has_begun and isinstance(error, Exception):
                 raise self._halted(error, left) from error
             raise
-        return self._end(settings, account, model, day)
+        return self._end(day)
 
-    def _challenged(self, settings: Settings) -> AbstractContextManager[object]:
+    def _shared_account(self) -> AccountRisk | None:
+        """Return the limits that several instruments share; one instrument has its own only."""
+        settings = self._all[0].settings
+        if len(self._all) == 1 and not settings.risk.account.is_on:
+            return None
+        return AccountRisk(settings.risk.account, settings.broker.starting_cash)
+
+    def _challenged(self) -> AbstractContextManager[object]:
         """Return what judges the challengers beside the day; they end after it, and it waits for none."""
+        settings = self._all[0].settings
         if not settings.live.challengers:
             return nullcontext()
         return ChallengerProcess(settings, self._folder, settings.broker.starting_cash, self._log)
 
-    def _run_engine(
-        self,
-        settings: Settings,
-        instrument: Instrument,
-        model: PreparedModel | None,
-        day: dt.date,
-        account: Account,
-        recorder: DayRecorder,
-    ) -> None:
-        def on_record(record: BarRecord) -> None:
-            # Only now: what is written before the strategy is asked delays its order
-            for bar in self._unwritten:
-                recorder.bar(bar)
-            self._unwritten.clear()
-            recorder.record(record)
-            self._tell_bar(record, account)
-            self._tell_reasons(record, model)
+    def _engine(self) -> Engine:
+        parts = self._all
+        brokers = {part.name: part.broker for part in parts}
+        broker = brokers[parts[0].name]
+        if len(parts) > 1:
+            broker = BrokerPerInstrument(brokers, parts[0].settings.broker.starting_cash)
+        feeds = {part.name: part.feed() for part in parts}
+        engine = Engine()
+        for part in parts:
+            assemble(
+                part.settings,
+                self._calendar,
+                feed=feeds[part.name],
+                broker=broker,
+                terms=DatedTerms(part.settings.market, self._calendar),
+                predictor=part.model.predictor if part.model else None,
+                engine=engine,
+                on_bar=part.on_record,
+                peers={name: feed for name, feed in feeds.items() if name != part.name},
+            )
+        return engine
 
-        engine = assemble(
-            settings,
-            self._calendar,
-            feed=LiveFeed(
-                bars=self._bars,
-                on_bar=self._on_bar,
-                name=settings.market.instrument,
-                timeframe=bt.TimeFrame.Minutes,
-                compression=settings.data.bar_minutes,
-            ),
-            broker=account.broker,
-            terms=DatedTerms(settings.market, self._calendar),
-            predictor=model.predictor if model else None,
-            on_bar=on_record,
-        )
-        self._log.debug("settings", **settings.model_dump(mode="json"))
-        self._log.info(
-            "day_begins", mode=self._request.mode, strategy=settings.strategy.name, symbol=instrument.symbol,
-            day=day, cash=settings.broker.starting_cash, folder=str(self._folder),
-        )  # fmt: skip
-        account.start()
+    def _run_engine(self, day: dt.date) -> None:
+        settings = self._request.settings
+        engine = self._engine()
+        for part in self._all:
+            self._log.debug("settings", **part.settings.model_dump(mode="json"))
+            self._log.info(
+                "day_begins", mode=self._request.mode, strategy=settings.strategy.name,
+                symbol=part.instrument.symbol, day=day, cash=part.settings.broker.starting_cash,
+                folder=str(part.folder),
+            )  # fmt: skip
+            part.start()
         self._has_begun = True
         if self._leave_asked:
-            account.leave(self._leave_asked)
+            self.leave(self._leave_asked)
         engine.run()
         if self._stream_error is not None:
             raise self._stream_error
 
-    def _pinned_settings(self, instrument: Instrument) -> Settings:
+    def _pinned_settings(self, name: str, instrument: Instrument, cash: float) -> Settings:
         """Return the settings with what the day's contract and account say; the parity run uses them too."""
+        settings = for_instrument(self._request.settings, name)
+        market = settings.market.model_copy(update={"lot_size": instrument.lot, "tick_size": instrument.tick})
+        broker = settings.broker.model_copy(update={"starting_cash": cash})
+        settings = settings.model_copy(update={"market": market, "broker": broker})
+        return with_fixed_models(settings, self._request.model or CHAMPION)
+
+    def _cash(self) -> float:
+        """Return the rupees that sizes are worked out from."""
         settings = self._request.settings
         cash = self._cash_so_far()
         if cash is None:
@@ -284,138 +295,45 @@ class LiveDay:
                 f"the account has {cash:,.0f} rupees free, expected some; add funds, or set "
                 "live.capital_rupees"
             )
-        market = settings.market.model_copy(update={"lot_size": instrument.lot, "tick_size": instrument.tick})
-        broker = settings.broker.model_copy(update={"starting_cash": cash})
-        settings = settings.model_copy(update={"market": market, "broker": broker})
-        return with_fixed_models(settings, self._request.model or CHAMPION)
+        return cash
 
     def _cash_so_far(self) -> float | None:
         """Return what the day began with before a restart; a position may block all that is free now."""
-        journal = self._folder / "journal.sqlite"
-        if self._request.mode == "paper" or not journal.is_file():
+        if self._request.mode == "paper":
             return None
-        opened = DeskState(row.fact for row in read_journal(journal)).opened
-        return None if opened is None else opened.cash
+        for name in self._names:
+            journal = self._part_folder(name) / "journal.sqlite"
+            if journal.is_file():
+                opened = DeskState(row.fact for row in read_journal(journal)).opened
+                return None if opened is None else opened.cash
+        return None
 
-    def _load_model(self, settings: Settings) -> PreparedModel | None:
-        model = load_models(settings, self._request.model or CHAMPION)
-        if model is not None:
-            self._log.info("model", **model.info)
-        return model
-
-    def _check_margin(self, instrument: Instrument) -> None:
-        """Refuse an account that cannot carry one lot; one that already carries something is not asked."""
-        if self._request.mode == "paper" or (self._folder / "journal.sqlite").exists():
+    def _check_margin(self, instruments: Sequence[Instrument]) -> None:
+        """Refuse an account that cannot carry a lot of each; one that carries something is not asked."""
+        has_journal = any((self._part_folder(name) / "journal.sqlite").exists() for name in self._names)
+        if self._request.mode == "paper" or has_journal:
             return
         free = self._store.free_margin()
         try:
-            needed = self._store.lot_margin(instrument)
+            needed = sum(self._store.lot_margin(instrument) for instrument in instruments)
         except SessionDeadError:
             raise
         except BrokerError as error:
             self._log.warning("margin_unknown", error=str(error), instead="the dated table, at each entry")
             return
         if free < needed:
+            lots = " and ".join(f"{one.symbol} ({one.lot} units)" for one in instruments)
             raise BrokerError(
-                f"one lot of {instrument.symbol} ({instrument.lot} units) needs {needed:,.0f} rupees of "
-                f"margin, {free:,.0f} are free; add funds or trade on paper"
+                f"one lot of {lots} needs {needed:,.0f} rupees of margin, {free:,.0f} are free; add funds or "
+                "trade on paper"
             )
-
-    def _square_off_at(self, settings: Settings, day: dt.date) -> dt.datetime:
-        """Return the close of the bar on which the strategy squares off."""
-        session = self._calendar.session(day)
-        if session is None:
-            raise BrokerError(
-                f"the ticks are of {day}, on which the calendar has no session; see market.extra_sessions"
-            )
-        due = square_off_time(self._calendar, session, settings)
-        if self._request.mode == "live" and is_square_off_late(session, due, settings):
-            self._log.warning("square_off_late", own=f"{due:%H:%M}", broker="15:26", product="MIS")
-        return due
-
-    def _open_account(self, settings: Settings, instrument: Instrument, day: dt.date) -> Account:
-        square_off_at = self._square_off_at(settings, day)
-        terms = DatedTerms(settings.market, self._calendar)
-        self._terms = terms(day)
-        if self._request.mode == "paper":
-            return PaperAccount(
-                settings=settings,
-                terms=terms,
-                square_off_at=lambda date: self._square_off_at(settings, date),
-                clock=self._clock,
-                book=self._folder / "paper.sqlite",
-                log=self._log,
-            )
-        return ExchangeAccount(
-            settings=settings,
-            wire=self._store.wire(instrument),
-            symbol=instrument.symbol,
-            terms=terms(day),
-            day=day,
-            square_off_at=square_off_at + dt.timedelta(seconds=settings.live.square_off_grace_seconds),
-            clock=self._clock,
-            folder=self._folder,
-            log=self._log,
-            on_session_dead=self._watch.begin,
-            on_news=self._wake,
-            accept_foreign=self._request.accept_foreign,
-        )
-
-    def _make_bars(self, settings: Settings, instrument: Instrument, model: PreparedModel | None) -> LiveBars:
-        warmup = live_warmup_bars(settings, model.predictor if model else None)
-        return LiveBars(
-            calendar=self._calendar,
-            bar_minutes=settings.data.bar_minutes,
-            clock=self._clock,
-            history=self._store.history(instrument),
-            warmup_bars=warmup,
-            close_grace_seconds=settings.live.bar_close_grace_seconds,
-            idle_end_seconds=settings.live.idle_end_seconds,
-            on_event=self._log.on_event,
-        )
-
-    def _on_bar(self, bar: LiveBar) -> None:
-        self._last_bar = bar
-        self._unwritten.append(bar)
-        if self._account is not None:
-            self._account.on_bar(bar)
-
-    def _tell_bar(self, record: BarRecord, account: Account) -> None:
-        """Tell of a bar of today; those of the warm-up are many and old."""
-        account.tell_news()
-        bar = self._last_bar
-        if bar is None or bar.origin == "warmup":
-            return
-        state, built = account.gate.state, bar.bar
-        self._log.info(
-            "bar", start=built.start, open=built.open, high=built.high, low=built.low, close=built.close,
-            volume=built.volume, complete=built.complete, origin=bar.origin, position=record.position,
-            pnl=round(state.realised_today, 2), net=round(state.realised_today + state.unrealised, 2),
-            **{key: value for key, value in record._asdict().items() if key not in ("start", "position")},
-        )  # fmt: skip
-
-    def _tell_reasons(self, record: BarRecord, model: PreparedModel | None) -> None:
-        """Tell why an entry was decided, last of all: its orders are on their way.
-
-        What is only told must not end a day that holds a position.
-        """
-        is_warmup = self._last_bar is None or self._last_bar.origin == "warmup"
-        if model is None or not record.units or is_warmup:
-            return
-        try:
-            why = bar_reasons(model.predictor, record)
-        except (MuhuratError, *PLUGIN_BUGS) as error:
-            self._log.warning("reasons_unknown", error=f"{type(error).__name__}: {error}")
-            return
-        if why:
-            self._log.info("entry_reasons", start=record.start.replace(tzinfo=IST), side=record.side, why=why)
 
     # -- the stream ------------------------------------------------------------------------------
 
     @contextmanager
-    def _streaming(self, instrument: Instrument) -> Iterator[TickStream]:
+    def _streaming(self, instruments: Sequence[Instrument]) -> Iterator[TickStream]:
         stream = self._store.open_stream(
-            [instrument],
+            instruments,
             on_tick=self._on_tick,
             on_order_update=self._on_update,
             on_unreadable_update=self._on_unreadable_update,
@@ -427,30 +345,24 @@ class LiveDay:
         finally:
             self._watch.end()
             stream.stop()
-            if self._ticks is not None:
-                self._ticks.close()
+            for part in self._all:
+                part.end_of_ticks()
 
     def _on_tick(self, instrument: Instrument, tick: Tick) -> None:
-        if self._ticks is not None:
-            self._ticks.write(tick)
-        self._last_tick_at = time.monotonic()
-        if not self._first_tick.is_set():
-            self._first_tick_time = tick.time
-            self._first_tick.set()
-        self._put(tick)
-        if tick.is_believable:
-            self._last_price = tick.price
-            if self._account is not None:
-                self._account.on_price(tick.price)
+        self._parts[instrument.symbol].on_tick(tick)
+        if len(self._parts) > 1:
+            self._wake()  # the engine may be waiting for a bar of another instrument
 
     def _on_update(self, row: BookOrder) -> None:
-        if self._account is not None:
-            self._account.on_order_update(row)
+        # Each desk knows its own orders, and watches its own contract for strangers
+        for part in self._all:
+            if part.account is not None:
+                part.account.on_order_update(row)
 
     def _on_unreadable_update(self, error: BrokerError) -> None:
-        if self._account is not None:
+        if self._has_accounts:
             self._log.warning("update_unreadable", error=str(error))
-            self._account.resync("an update could not be read")
+            self._resync("an update could not be read")
 
     def _on_stream(self, state: StreamState) -> None:
         self._log.info("stream", state=state.state, reason=state.reason)
@@ -459,8 +371,7 @@ class LiveDay:
             self._connects += 1
             self._stream_trouble = ""
             self._put(StreamUp())
-            if self._account is not None:
-                self._account.resync("the stream is up")
+            self._resync("the stream is up")
             return
         self._stream_trouble = state.reason
         self._put(StreamDown(state.reason))
@@ -470,37 +381,48 @@ class LiveDay:
     def _on_stream_error(self, error: BaseException) -> None:
         """End the day: without ticks nobody would watch the target, or decide anything."""
         self._stream_error = error
-        if self._bars is not None:
-            self._bars.stop("the stream failed")
+        self._stop_bars("the stream failed")
+
+    def _stop_bars(self, reason: str) -> None:
+        for part in self._all:
+            part.bars.stop(reason)
 
     def _put(self, event: MarketEvent) -> None:
-        if self._bars is not None:
-            self._bars.put(event)
+        for part in self._all:
+            part.bars.put(event)
 
-    def _wait_for_the_day(self, instrument: Instrument) -> dt.date:
-        """Let the first tick say what day it is; the contract has to be that of the day."""
-        if not self._first_tick.wait(_FIRST_TICK_SECONDS):
+    def _resync(self, reason: str) -> None:
+        for part in self._all:
+            if part.account is not None:
+                part.account.resync(reason)
+
+    def _wait_for_the_day(self) -> dt.date:
+        """Let the first tick say what day it is; each contract has to be that of the day."""
+        first = self._all[0]
+        if not first.first_tick.wait(_FIRST_TICK_SECONDS):
             trouble = f" (stream: {self._stream_trouble})" if self._stream_trouble else ""
             raise BrokerError(
-                f"no tick of {instrument.symbol} came within {_FIRST_TICK_SECONDS:.0f} s{trouble}, expected "
-                "one to tell the time (--clock feed); start the replay, check broker.kite.ticker_root, or go "
-                "by --clock wall"
+                f"no tick of {first.instrument.symbol} came within {_FIRST_TICK_SECONDS:.0f} s{trouble}, "
+                "expected one to tell the time (--clock feed); start the replay, check "
+                f"{self._store.stream_setting}, or go by --clock wall"
             )
         if isinstance(self._clock, ReplayClock):
-            self._clock.set(self._first_tick_time)
+            self._clock.set(first.first_tick_time)
         day = self._clock.now().astimezone(IST).date()
-        found = self._store.find_contract(self._request.settings.market.instrument, day)
-        if found.token != instrument.token:
-            raise BrokerError(
-                f"the ticks are of {day}, whose near month is {found.symbol}, but the nearest listed is "
-                f"{instrument.symbol}; give the day with --day"
-            )
+        for part in self._all:
+            found = self._store.find_contract(part.name, day)
+            if found.token != part.instrument.token:
+                raise BrokerError(
+                    f"the ticks are of {day}, whose near month is {found.symbol}, but the nearest listed is "
+                    f"{part.instrument.symbol}; give the day with --day"
+                )
         return day
 
     def _renew(self, access_token: str) -> None:
         self._store.renew(access_token)
-        if self._account is not None:
-            self._account.session_renewed()
+        for part in self._all:
+            if part.account is not None:
+                part.account.session_renewed()
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -521,59 +443,39 @@ class LiveDay:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop_reason = signal.Signals(number).name
-        if self._account is None or self._bars is None:
+        if not self._has_accounts:
             raise KeyboardInterrupt
-        self._bars.stop(self._stop_reason)
+        self._stop_bars(self._stop_reason)
 
-    def _end(self, settings: Settings, account: Account, model: PreparedModel | None, day: dt.date) -> int:
-        flatten = not self._stop_reason or settings.live.on_stop == "flatten"
+    def _end(self, day: dt.date) -> int:
+        flatten = not self._stop_reason or self._request.settings.live.on_stop == "flatten"
         reason = self._stop_reason or "the day is over"
         on_stop = "flatten" if flatten else "keep"
-        self._log.info("stopping", reason=reason, on_stop=on_stop, open=account.open_position)
-        done = account.shut_down(flatten=flatten, reason=reason)
-        account.tell_news()
-        unwritten = self._write_report(settings, account, model, day)
-        left = account.open_position
-        state = account.gate.state
-        self._log.info(
-            "day_over", trades=len(account.journal.contexts), net_pnl=round(state.realised_today, 2),
-            position=state.open_size, open=left,
-        )  # fmt: skip
-        if not done or (left and flatten):
+        done = [part.end(flatten=flatten, reason=reason, on_stop=on_stop) for part in self._all]
+        unwritten = [error for part in self._all if (error := part.write_report(day)) is not None]
+        left = self._open_words()
+        for part in self._all:
+            part.tell_day_over()
+        if not all(done) or (left and flatten):
             self._log.error("left_open", open=left or "unknown", remedy="look into the account now")
             return 1
-        if unwritten is not None:
-            raise unwritten
+        if unwritten:
+            raise unwritten[0]
         return 0
 
-    def _write_report(
-        self, settings: Settings, account: Account, model: PreparedModel | None, day: dt.date
-    ) -> HaltedError | None:
-        """Write the files of the day; where that fails, return the error: trading is over all the same."""
-        try:
-            written = write_day(
-                settings, account, model, self._folder, self._calendar,
-                day=day, mode=self._request.mode, synthetic=self._request.synthetic,
-                model_is_synthetic=self._request.model_is_synthetic,
-            )  # fmt: skip
-        except (MuhuratError, OSError) as error:
-            return HaltedError(f"the day is over, and its report cannot be written: {error}")
-        if written:
-            self._log.info("report", file=str(self._folder / "report.html"))
-        return None
-
-    def _end_in_an_error(self, account: Account, error: BaseException) -> str:
+    def _end_in_an_error(self, error: BaseException) -> str:
         """Flatten, halt and tell; return what is open all the same, in words."""
         # What keeps a day from beginning is told by the program's last line, and once is enough
         is_told = isinstance(error, (MuhuratError, OSError)) and not self._has_begun
         if not is_told:
             self._log.error("failed", error=f"{type(error).__name__}: {error}", exc_info=True)
-        done = account.shut_down(flatten=True, reason=f"{type(error).__name__}: {error}")
-        left = account.open_position
-        if not done and not left:
+        reason = f"{type(error).__name__}: {error}"
+        done = [part.shut_down(flatten=True, reason=reason) for part in self._all]
+        left = self._open_words()
+        if not all(done) and not left:
             left = "perhaps something, the orders could not be settled"
-        if left or not done or not is_told:
-            self._log.error("halted", flat=done and not left, open=left or "nothing")
+        if left or not all(done) or not is_told:
+            self._log.error("halted", flat=all(done) and not left, open=left or "nothing")
         return left
 
     def _halted(self, error: Exception, left: str) -> HaltedError:

@@ -12,6 +12,7 @@ from feeds.bars import BAR_COLUMNS
 from feeds.calendar import TradingCalendar
 from feeds.errors import DataError, SettingsError
 from feeds.sources.chosen import in_bar_minutes, load_chosen
+from strategies.per_instrument import check_one_instrument, for_instrument
 from strategies.settings import Settings
 
 __all__ = ["RunBars", "load_run_bars"]
@@ -63,12 +64,14 @@ def load_run_bars(
     Raises
     ------
     SettingsError
-        ``first`` lies after ``last``.
+        ``first`` lies after ``last``, or the settings are of several instruments.
     DataError
         The bars are wrong, of another size, or none lie in the range.
     """
     if first is not None and last is not None and first > last:
         raise SettingsError(f"--from {first} lies after --to {last}; swap them")
+    check_one_instrument(settings, "this command")
+    settings = for_instrument(settings, settings.market.instrument)
     data = settings.data
     loaded = load_chosen(data, settings.market.instrument, calendar)
     chosen = _in_range(loaded.frame, first, last, loaded.source)

@@ -45,6 +45,7 @@ class BacktestOutcome(NamedTuple):
             f"verdict    {result.verdict.label}: {result.verdict.reason}",
             *([f"caution    {result.verdict.caution}"] if result.verdict.caution else []),
             *self._arms(),
+            *self._parts(),
             *(f"note       {warning}" for warning in result.warnings),
             f"report     {self.out_dir / 'report.html'}   fingerprint {result.fingerprint[:16]}",
         ]
@@ -59,6 +60,13 @@ class BacktestOutcome(NamedTuple):
             for arm in arms.arms
         ]
         return [*earned, *(f"arms       {comparison.words}" for comparison in arms.comparisons)]
+
+    def _parts(self) -> list[str]:
+        return [
+            f"{name:<11}{part.metrics['trades']:,} trades, gross {_number(part.metrics['gross_pnl']):,.0f}, "
+            f"net {_number(part.metrics['net_pnl']):,.0f}   fingerprint {part.fingerprint[:16]}"
+            for name, part in self.result.parts.items()
+        ]
 
 
 def _number(value: object) -> float:

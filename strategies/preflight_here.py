@@ -16,7 +16,7 @@ from brokers.risk.kill_switch import KillSwitch
 from brokers.risk.pause import Pause
 from brokers.risk.rule import AccountState
 from feeds.calendar import Session
-from feeds.store.parquet import ParquetStore
+from feeds.store.chosen import open_store
 from feeds.tables import FACTS, read_table
 from ml.registry import ModelRegistry
 from strategies.arm_models import load_models
@@ -135,7 +135,7 @@ def check_data_store(context: PreflightContext) -> CheckNow:
     if data.source != "store":
         return go("data_store", "not used: the bars before today come from the broker's history")
     remedy = "bring in the bars that are missing: python -m feeds import"
-    store = ParquetStore(Path(data.store))
+    store = open_store(data)
     coverage = store.coverage(instrument, data.bar_minutes) or store.coverage(instrument, 1)
     if coverage is None:
         return warning("data_store", f"no bars of {instrument} are stored in {data.store}", remedy)

@@ -6,17 +6,14 @@ behind its last row.
 
 from __future__ import annotations
 
-import csv
-import datetime as dt
-import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Self
 
 from analyzers.bar_record import BarRecord
 from analyzers.parity.files import BARS_COLUMNS, BARS_FILE, DECISION_COLUMNS, DECISIONS_FILE
+from feeds.appended_csv import AppendedCsv
 from feeds.clock import IST
-from feeds.errors import DataError, SettingsError
+from feeds.errors import SettingsError
 from feeds.live_bars import LiveBar
 
 __all__ = ["DayRecorder"]
@@ -33,9 +30,9 @@ class DayRecorder:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._bars = _Appended(folder / BARS_FILE)
+        self._bars = AppendedCsv(folder / BARS_FILE)
         try:
-            self._decisions = _Appended(folder / DECISIONS_FILE)
+            self._decisions = AppendedCsv(folder / DECISIONS_FILE)
         except BaseException:
             self._bars.close()
             raise
@@ -88,50 +85,3 @@ class DayRecorder:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-class _Appended:
-    """A CSV file whose first column is a time that only grows."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._header: list[str] = []
-        self._newest: dt.datetime | None = None
-        _cut_torn_line(path)
-        self._file: IO[str] = path.open("a+", encoding="utf-8", newline="")
-        self._file.seek(0)
-        for row in csv.reader(self._file):
-            if self._header:
-                self._newest = dt.datetime.fromisoformat(row[0])
-            else:
-                self._header = row
-        self._writer = csv.writer(self._file, lineterminator="\n")
-
-    def write(self, header: Sequence[str], time: dt.datetime, values: Sequence[Any]) -> None:
-        if self._newest is not None and time <= self._newest:
-            return
-        if not self._header:
-            self._header = list(header)
-            self._writer.writerow(header)
-        elif self._header != list(header):
-            raise DataError(
-                f"{self._path} has the columns {', '.join(self._header)}, this run records "
-                f"{', '.join(header)}: it was begun with another strategy or model; use a new --out folder"
-            )
-        self._writer.writerow([time, *values])
-        self._file.flush()
-        self._newest = time
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Remove what a crash left of a last line."""
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        whole = file.read().rfind(b"\n") + 1
-        file.truncate(whole)
-        file.flush()
-        os.fsync(file.fileno())

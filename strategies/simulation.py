@@ -21,7 +21,14 @@ from strategies.assembly import assemble_backtest
 from strategies.plugins import plugin_of
 from strategies.settings import Settings
 
-__all__ = ["Simulated", "Simulation", "prepare_simulation", "without_todays_limits"]
+__all__ = [
+    "Simulated",
+    "Simulation",
+    "counted_from",
+    "cut_off",
+    "prepare_simulation",
+    "without_todays_limits",
+]
 
 
 class Simulated(NamedTuple):
@@ -108,10 +115,15 @@ class Simulation:
 
     def _counted(self) -> Journal:
         """Return the journal with its bars numbered from the first bar that counts."""
-        counted = Journal()
-        counted.fills = [fill._replace(bar=fill.bar - self._first) for fill in self._journal.fills]
-        counted.events, counted.contexts = self._journal.events, self._journal.contexts
-        return counted
+        return counted_from(self._journal, self._first)
+
+
+def counted_from(journal: Journal, first: int) -> Journal:
+    """Return a journal with its bars numbered from ``first`` on."""
+    counted = Journal()
+    counted.fills = [fill._replace(bar=fill.bar - first) for fill in journal.fills]
+    counted.events, counted.contexts = journal.events, journal.contexts
+    return counted
 
 
 def without_todays_limits(settings: Settings) -> Settings:
@@ -155,6 +167,20 @@ def prepare_simulation(
     DataError
         No bar is left.
     """
+    begin, warmup, predictor = cut_off(frame, predictor, counts_from)
+    return Simulation(settings, calendar, frame.iloc[begin - warmup :], warmup, predictor, minutes)
+
+
+def cut_off(
+    frame: pd.DataFrame, predictor: AnyPredictor | None, counts_from: dt.datetime | None
+) -> tuple[int, int, AnyPredictor | None]:
+    """Return the first bar that counts, how many bars of warm-up go before it, and the predictor to ask.
+
+    Raises
+    ------
+    DataError
+        No bar is left.
+    """
     begin = 0 if counts_from is None else int(frame.index.searchsorted(pd.Timestamp(counts_from)))
     if begin == len(frame):
         raise DataError("no bar is left to trade after the training window; give more bars")
@@ -162,4 +188,4 @@ def prepare_simulation(
     if isinstance(predictor, ArmPredictors) and counts_from is not None:
         # An arm that needs fewer bars than another would trade in the other's warm-up
         predictor = ArmPredictors(predictor.by_arm, max(predictor.judges_from, counts_from))
-    return Simulation(settings, calendar, frame.iloc[begin - warmup :], warmup, predictor, minutes)
+    return begin, warmup, predictor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from feeds.appended_csv import cut_torn_line
 from feeds.clock import IST
 from feeds.tick_bars import Tick
 
@@ -18,7 +19,7 @@ class TickRecorder:
     Parameters
     ----------
     path : pathlib.Path
-        CSV file without header; what is in it stays.
+        CSV file without header; what is in it stays, but for half a line that a crash left behind.
 
     Notes
     -----
@@ -27,6 +28,7 @@ class TickRecorder:
     """
 
     def __init__(self, path: Path) -> None:
+        cut_torn_line(path)
         self._file = path.open("a", encoding="utf-8")
         self._volume: float | None = None
 
@@ -39,6 +41,10 @@ class TickRecorder:
         self._file.write(
             f"{time:%Y%m%d},{time:%H:%M:%S},{tick.price:.2f},{quantity:.0f},{tick.open_interest:.0f}\n"
         )
+
+    def flush(self) -> None:
+        """Write what is buffered; it outlives this process then."""
+        self._file.flush()
 
     def close(self) -> None:
         """Write what is buffered and close."""

@@ -198,11 +198,15 @@ def _samples_of(pair: TradePair, result: ParityResult, latency: LatencyModel) ->
     live, backtest = pair.live, pair.backtest
     if live is None or backtest is None or live.signal_time != backtest.signal_time:
         return
-    if live.entry_time == backtest.entry_time:
+    strategy = result.day.settings.get("strategy", {})
+    # An entry with a limit is never slipped, and an exit over several targets is mostly made of limit orders
+    enters_at_market = strategy.get("entry", {}).get("kind", "market") == "market"
+    leaves_at_once = not strategy.get("targets")
+    if enters_at_market and live.entry_time == backtest.entry_time:
         lost = (live.entry_price - backtest.entry_reference) * live.side
         yield _sample(result, live, backtest.entry_reference, lost, latency, is_entry=True)
     same_exit = (live.exit_time, live.exit_reason) == (backtest.exit_time, backtest.exit_reason)
-    if same_exit and live.exit_reason not in ("target", *_NOT_AN_ORDER):
+    if leaves_at_once and same_exit and live.exit_reason not in ("target", *_NOT_AN_ORDER):
         lost = (backtest.exit_reference - live.exit_price) * live.side
         yield _sample(result, live, backtest.exit_reference, lost, latency, is_entry=False)
 

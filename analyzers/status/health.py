@@ -123,7 +123,7 @@ def _judge_position(now: Now, red: list[str]) -> None:
     held = account.open_words or f"{account.position:+d} units"
     if now.phase in ("post_market", "over") or now.state == "closed":
         red.append(f"a position is open after the close: {held}")
-    elif account.position and account.stop_price is None:
+    elif any(one.position and one.stop_price is None for one in account.positions or (account,)):
         red.append(f"a position has no stop: {held}, or it is being closed just now")
 
 

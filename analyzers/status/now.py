@@ -17,7 +17,7 @@ from feeds.errors import DataError
 
 __all__ = [
     "NOW_FILE", "AccountNow", "BrokerNow", "CheckNow", "DriftNow", "FeedNow", "HitRateNow", "ModelNow", "Now",
-    "OrderNow", "Phase", "RuleNow", "State", "StepNow", "TradeNow", "read_now", "write_now",
+    "OrderNow", "Phase", "PositionNow", "RuleNow", "State", "StepNow", "TradeNow", "read_now", "write_now",
 ]  # fmt: skip
 
 NOW_FILE = "now.json"
@@ -50,8 +50,25 @@ class CheckNow(_Part):
     remedy: str = ""
 
 
+class PositionNow(_Part):
+    """What is held of one of several instruments; fields as in :class:`AccountNow`."""
+
+    instrument: str
+    symbol: str
+    position: int
+    average_price: float | None
+    last_price: float | None
+    stop_price: float | None
+    target_price: float | None
+    unrealised: float
+
+
 class AccountNow(_Part):
-    """Rupees, index points, signed units; ``None`` where nothing is held, and for an unknown lot."""
+    """Rupees, index points, signed units; ``None`` where nothing is held, and for an unknown lot.
+
+    Money is the whole account's. Where several instruments are traded, position and prices are those of one
+    of them, which holds something if any does; ``positions`` has them all.
+    """
 
     starting_cash: float
     cash: float
@@ -65,6 +82,7 @@ class AccountNow(_Part):
     target_price: float | None
     open_words: str = ""
     lot: int | None = None
+    positions: tuple[PositionNow, ...] = ()
 
     @property
     def net_today(self) -> float:
@@ -87,6 +105,7 @@ class OrderNow(_Part):
     average_price: float
     rule: str = ""
     reason: str = ""
+    instrument: str = ""
 
 
 class TradeNow(_Part):
@@ -103,10 +122,14 @@ class TradeNow(_Part):
     charges: float
     net_pnl: float | None
     probability: float | None
+    instrument: str = ""
 
 
 class RuleNow(_Part):
-    """A risk rule and how much of its limit is used; ``None`` where it has no such thing as a used part."""
+    """A risk rule and how much of its limit is used; ``None`` where it has no such thing as a used part.
+
+    ``instrument`` is empty where one is traded, and for what all of them share.
+    """
 
     name: str
     description: str
@@ -114,6 +137,7 @@ class RuleNow(_Part):
     limit: float | None = None
     unit: str = ""
     blocks: str = ""
+    instrument: str = ""
 
 
 class FeedNow(_Part):

@@ -18,6 +18,8 @@ from brokers.desk.facts import (
     Acknowledged,
     CancelFailed,
     CancelSent,
+    ChangeFailed,
+    ChangeSent,
     DayOpened,
     EntryDecided,
     EntryDenied,
@@ -38,25 +40,30 @@ from brokers.desk.journal_file import JournalError, JournalFile, JournalRow
 from brokers.desk.messages import (
     BookRead,
     CancelAnswered,
+    ChangeAnswered,
     Crashed,
     Deny,
     Enter,
     Leave,
     Message,
+    MoveStop,
     OrderUpdate,
     PlaceAnswered,
     Resync,
     SessionRenewed,
     Shutdown,
+    StopTouched,
     TargetTouched,
+    Withdraw,
 )
-from brokers.desk.plan import Cancel, Close, Place, WantExit, plan, slices
+from brokers.desk.plan import Action, Cancel, Change, Close, Place, WantExit, plan, slices
 from brokers.desk.schedule import BookSchedule
 from brokers.desk.state import DeskState
 from brokers.desk.strangers import accept_strangers, difference_of, judge_account
 from brokers.desk.tags import make_tag
 from brokers.desk.timing import Patience, Watch
 from brokers.desk.view import ONE_POSITION, DeskContract, WatchedPrices, describe_open, prices_to_watch
+from brokers.desk.wishes import facts_of_wish
 from brokers.reconcile import (
     Book,
     ChargesOf,
@@ -167,6 +174,17 @@ class OrderDesk:
         """Leave the position."""
         self._inbox.put(Leave(time.perf_counter(), reason, detail))
 
+    def move_stop(self, trip: int, price: float) -> None:
+        """Have what the trip holds protected at ``price`` (index points) from now on.
+
+        Nothing happens where that is no nearer to the market than its stop, or the trip is being left.
+        """
+        self._inbox.put(MoveStop(time.perf_counter(), trip, price))
+
+    def withdraw(self, trip: int) -> None:
+        """Take back what is left of the trip's entry; what is filled is held, with its protection."""
+        self._inbox.put(Withdraw(time.perf_counter(), trip))
+
     def on_price(self, price: float) -> None:
         """Take the last traded price, index points; called for every tick, so it only compares."""
         self._last_price = price
@@ -175,9 +193,12 @@ class OrderDesk:
             return
         if (price - watched.target) * watched.side >= 0.0:
             self.watched = None
-            self._inbox.put(TargetTouched(time.perf_counter(), watched.trip))
+            self._inbox.put(TargetTouched(time.perf_counter(), watched.trip, price))
         elif (price - watched.stop) * watched.side <= 0.0:
             self._schedule.wanted = True  # the broker tells nobody that a stop was triggered
+            if not watched.stop_is_set:
+                self.watched = None
+                self._inbox.put(StopTouched(time.perf_counter(), watched.trip))
 
     def on_order_update(self, row: BookOrder) -> None:
         """Take a pushed order row."""
@@ -316,10 +337,8 @@ class OrderDesk:
             case Leave():
                 self._left_at = message.arrived
                 self._leave(message.reason, message.detail)
-            case TargetTouched():
-                trip = self.state.trips.get(message.trip)
-                if trip is not None and trip.position and not trip.exit_reason:
-                    self._record(ExitWanted(trip.number, "target"))
+            case MoveStop() | Withdraw() | TargetTouched() | StopTouched():
+                self._record(*facts_of_wish(self.state, message, self._contract, self._last_price))
             case OrderUpdate():
                 self._update(message.row)
             case Resync():
@@ -330,19 +349,28 @@ class OrderDesk:
                 self._session_dead = ""
                 self._renewed_at = message.arrived
                 self._schedule.full_wanted = True
-            case PlaceAnswered():
-                self._place_answered(message)
-            case CancelAnswered():
-                self._cancel_answered(message)
-            case BookRead():
-                self._book_read(message)
-            case Crashed():
-                raise message.error
             case Shutdown():
                 self._closing = message
                 self._mark_stale_entries()
                 if message.flatten:
                     self._leave("shutdown", message.reason)
+            case _:
+                self._take_report(message)
+
+    def _take_report(
+        self, report: PlaceAnswered | CancelAnswered | ChangeAnswered | BookRead | Crashed
+    ) -> None:
+        match report:
+            case PlaceAnswered():
+                self._place_answered(report)
+            case CancelAnswered():
+                self._cancel_answered(report)
+            case ChangeAnswered():
+                self._change_answered(report)
+            case BookRead():
+                self._book_read(report)
+            case Crashed():
+                raise report.error
 
     # -- what was asked for ----------------------------------------------------------------------
 
@@ -353,18 +381,28 @@ class OrderDesk:
         if obstacle:
             self._record(
                 EntryDenied(
-                    decided.size, decided.price, decided.signal_time, decided.probability, "", obstacle
+                    decided.size,
+                    decided.price,
+                    decided.signal_time,
+                    decided.probability,
+                    "",
+                    obstacle,
+                    decided.kind,
                 )
             )
             return
+        price = 0.0 if decided.kind == "market" else decided.price
         intents = [
-            self._intent(decided.trip, "entry", units, "market", 0.0)
+            self._intent(decided.trip, "entry", units, decided.kind, price)
             for units in slices(decided.size, self._contract.largest_order)
         ]
         numbered = [
-            intent._replace(tag=self._tag(len(self.state.orders) + 1 + place), reference=decided.price)
+            intent._replace(
+                tag=self._tag(len(self.state.orders) + 1 + place), reference=decided.price,
+                limit=self._contract.on_tick(decided.limit),
+            )
             for place, intent in enumerate(intents)
-        ]
+        ]  # fmt: skip
         self._record(decided, *numbered)
         for intent in numbered:
             self._send(intent)
@@ -377,9 +415,10 @@ class OrderDesk:
     def _update(self, row: BookOrder) -> None:
         facts = facts_of_rows(self.state, [row])
         self._record(*facts)
-        if facts:
+        order = self.state.order_of(row.order_id)
+        if facts or (order is not None and order.change is not None):
             self._schedule.wanted = True
-        elif row.symbol == self._contract.symbol and self.state.order_of(row.order_id) is None:
+        elif row.symbol == self._contract.symbol and order is None:
             self._schedule.full_wanted = True
 
     def _place_answered(self, answered: PlaceAnswered) -> None:
@@ -434,6 +473,26 @@ class OrderDesk:
             self._record(CancelFailed(answered.tag, str(answered.error)))
             self._watch.cancel_failed(answered.tag, time.monotonic())
 
+    def _change_answered(self, answered: ChangeAnswered) -> None:
+        self._writing -= 1
+        if answered.error is None:
+            return
+        if isinstance(answered.error, SessionDeadError):
+            self._session_died(answered.error, answered.arrived)
+        # Taken, refused because the stop was triggered, or nobody knows: the book tells all three
+        self._schedule.wanted = True
+        if isinstance(answered.error, OrderRefusedError):
+            passing = isinstance(answered.error, NotNowError)
+            self._change_failed(answered.tag, str(answered.error), passing=passing)
+
+    def _change_failed(self, tag: str, reason: str, *, passing: bool = False) -> None:
+        order = self.state.orders[tag]
+        if order.change is None:  # the book was quicker, and showed it done
+            return
+        self._record(ChangeFailed(tag, reason, passing))
+        pause = self._watch.change_failed(order, time.monotonic())
+        self._log.error("stop_change_failed", tag=tag, error=reason, next_try_seconds=pause)
+
     def _session_died(self, error: BrokerError, told_at: float) -> None:
         if told_at < self._renewed_at:  # it was the old login's
             self._schedule.full_wanted = True
@@ -457,6 +516,8 @@ class OrderDesk:
         self._record(*reconcile(self.state, book, self._charges_of))
         for tag in self._watch.overdue(self.state.unresolved, read.requested):
             self._record(NotFound(tag))
+        for tag in self._watch.changes_without_effect(self.state.orders.values(), read.requested):
+            self._change_failed(tag, "the book shows it as it was, seconds after its change")
         self._judge(book)
 
     def _judge(self, book: Book) -> None:
@@ -498,7 +559,7 @@ class OrderDesk:
                 return
             self._observe()
 
-    def _do(self, action: Place | Cancel | WantExit | Close, now: float) -> bool:
+    def _do(self, action: Action, now: float) -> bool:
         """Do one action; return whether it changed what is known."""
         match action:
             case Close():
@@ -512,13 +573,29 @@ class OrderDesk:
                 self._record(CancelSent(action.tag))
                 self._writing += 1
                 self._dispatcher.cancel(action.tag, self.state.orders[action.tag].order_id)
+            case Change():
+                if self._session_dead:
+                    return False
+                self._change(action)
             case Place():
                 if self._session_dead or not self._watch.may_exit(now):
                     return False
                 intent = self._intent(action.trip, action.role, action.size, action.kind, action.price)
+                intent = intent._replace(level=action.level)
                 self._record(intent)
                 self._send(intent)
         return True
+
+    def _change(self, change: Change) -> None:
+        """Write that the stop may be another at the exchange from here on, and ask for it once."""
+        order = self.state.orders[change.tag]
+        resized = change.units != order.units
+        self._record(ChangeSent(change.tag, change.units, change.price))
+        self._writing += 1
+        sign = 1 if order.intent.size > 0 else -1
+        self._dispatcher.modify(
+            change.tag, order.order_id, size=sign * change.units, price=change.price, resized=resized
+        )
 
     def _intent(self, trip: int, role: str, size: int, kind: OrderKind, price: float) -> Intent:
         on_tick = self._contract.on_tick(price)
@@ -537,7 +614,7 @@ class OrderDesk:
             self._record(NeverSent(intent.tag))  # what cannot be written down is not begun
             return
         request = OrderRequest(
-            intent.tag, intent.size, intent.kind, intent.price, is_exit=intent.role != "entry"
+            intent.tag, intent.size, intent.kind, intent.price, intent.role != "entry", intent.limit
         )
         self._writing += 1
         self._dispatcher.place(request, self._cause)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from brokers.desk.messages import BookRead, CancelAnswered, Crashed, Message, PlaceAnswered
+from brokers.desk.messages import BookRead, CancelAnswered, ChangeAnswered, Crashed, Message, PlaceAnswered
 from brokers.reconcile import Book
 from brokers.wire import OrderRequest, OrderWire
 from feeds.errors import BrokerError
@@ -46,6 +46,10 @@ class Dispatcher:
         """Send a cancel."""
         self._submit(self._writers, self._cancel, tag, order_id)
 
+    def modify(self, tag: str, order_id: str, *, size: int, price: float, resized: bool) -> None:
+        """Send a change of a stop; see :meth:`brokers.wire.OrderWire.modify`."""
+        self._submit(self._writers, self._modify, tag, order_id, size, price, resized)
+
     def read(self, requested: float, *, positions: bool) -> None:
         """Read the book; ``requested`` is handed back with it."""
         self._submit(self._reader, self._read, requested, positions)
@@ -76,6 +80,14 @@ class Dispatcher:
         except BrokerError as error:
             refusal = error
         self._report(CancelAnswered(time.perf_counter(), tag, refusal))
+
+    def _modify(self, tag: str, order_id: str, size: int, price: float, resized: bool) -> None:
+        refusal: BrokerError | None = None
+        try:
+            self._wire.modify(order_id, size=size, price=price, resized=resized)
+        except BrokerError as error:
+            refusal = error
+        self._report(ChangeAnswered(time.perf_counter(), tag, refusal))
 
     def _read(self, requested: float, positions: bool) -> None:
         try:

@@ -19,9 +19,12 @@ __all__ = [
     "Acknowledged",
     "CancelFailed",
     "CancelSent",
+    "ChangeFailed",
+    "ChangeSent",
     "DayOpened",
     "EntryDecided",
     "EntryDenied",
+    "EntryWithdrawn",
     "ExitWanted",
     "Fact",
     "Filled",
@@ -34,7 +37,10 @@ __all__ = [
     "Refused",
     "Resumed",
     "Sent",
+    "StopMoved",
     "TakenOver",
+    "Target",
+    "TargetReached",
     "TripClosed",
     "Unresolved",
     "event_of",
@@ -53,12 +59,22 @@ class DayOpened(NamedTuple):
     mark: str
 
 
+class Target(NamedTuple):
+    """One part of a position (unsigned ``units``) and the price, index points, at which it is taken."""
+
+    units: int
+    price: float
+
+
 class EntryDecided(NamedTuple):
     """A strategy's entry that the risk gate let pass.
 
-    ``size`` in signed units as allowed; ``price`` of the decision, index points; ``signal_time`` is the close
-    of the bar it was decided on, naive exchange wall clock; ``probability`` NaN without a model; ``arm`` is
-    empty where no arms share the account.
+    ``size`` in signed units as allowed; ``price`` of the decision, index points: the last price for a market
+    order, the limit, or the trigger of a ``stop_limit``, whose limit is ``limit``; ``signal_time`` is the
+    close of the bar it was decided on, naive exchange wall clock; ``probability`` NaN without a model;
+    ``arm`` is empty where no arms share the account. ``targets``, nearest first, are empty where all of it is
+    taken at ``target_price``; the last of them takes whatever is left. ``volatility`` is what the strategy
+    measures its distances in, index points, 0.0 where it has not said.
     """
 
     trip: int
@@ -71,6 +87,10 @@ class EntryDecided(NamedTuple):
     rule: str = ""
     reason: str = ""
     arm: str = ""
+    kind: OrderKind = "market"
+    limit: float = 0.0
+    targets: tuple[Target, ...] = ()
+    volatility: float = 0.0
 
 
 class EntryDenied(NamedTuple):
@@ -82,12 +102,15 @@ class EntryDenied(NamedTuple):
     probability: float
     rule: str
     reason: str
+    kind: str = "market"
 
 
 class Intent(NamedTuple):
     """An order that is about to be sent.
 
-    ``role`` as in :class:`brokers.journal.Fill`; ``reference`` is the price that slippage is measured from.
+    ``role`` as in :class:`brokers.journal.Fill`; ``reference`` is the price that slippage is measured from;
+    ``limit`` is that of a ``stop_limit``; ``level`` says which target it takes, from 1, and 0 where it takes
+    none or the only one.
     """
 
     tag: str
@@ -97,6 +120,8 @@ class Intent(NamedTuple):
     kind: OrderKind
     price: float
     reference: float
+    limit: float = 0.0
+    level: int = 0
 
 
 class NeverSent(NamedTuple):
@@ -146,13 +171,18 @@ class NotFound(NamedTuple):
 
 
 class OrderSeen(NamedTuple):
-    """The order book (or an update) shows the order: ``filled`` in unsigned units."""
+    """The order book (or an update) shows the order: ``filled`` in unsigned units.
+
+    ``units`` (unsigned) and ``price`` are a waiting stop's where they were changed; else 0: as they were.
+    """
 
     tag: str
     state: OrderState
     filled: int
     average_price: float
     message: str = ""
+    units: int = 0
+    price: float = 0.0
 
 
 class Filled(NamedTuple):
@@ -177,6 +207,42 @@ class CancelFailed(NamedTuple):
 
     tag: str
     reason: str
+
+
+class ChangeSent(NamedTuple):
+    """From here on the change of a waiting stop may be at the exchange: ``units`` (unsigned) and price."""
+
+    tag: str
+    units: int
+    price: float
+
+
+class ChangeFailed(NamedTuple):
+    """The change was refused, or nothing came of it; ``passing`` when the same may be asked again later."""
+
+    tag: str
+    reason: str
+    passing: bool = False
+
+
+class StopMoved(NamedTuple):
+    """The strategy has moved the stop of a trip towards the market: what is held is protected there."""
+
+    trip: int
+    price: float
+
+
+class EntryWithdrawn(NamedTuple):
+    """The strategy took its entry back: what is filled stays, with its protection; no more is to come."""
+
+    trip: int
+
+
+class TargetReached(NamedTuple):
+    """The market traded at a target (``level``, from 1) that is not the last: its part is to be taken."""
+
+    trip: int
+    level: int
 
 
 class ExitWanted(NamedTuple):
@@ -243,6 +309,11 @@ Fact = (
     | Filled
     | CancelSent
     | CancelFailed
+    | ChangeSent
+    | ChangeFailed
+    | StopMoved
+    | EntryWithdrawn
+    | TargetReached
     | ExitWanted
     | TripClosed
     | TakenOver
@@ -253,7 +324,7 @@ Fact = (
 
 _KINDS: dict[str, Any] = {kind.__name__: kind for kind in Fact.__args__}
 _LOUD = (Halted, TakenOver)
-_UNEXPECTED = (NeverSent, Refused, Unresolved, NotFound, CancelFailed)
+_UNEXPECTED = (NeverSent, Refused, Unresolved, NotFound, CancelFailed, ChangeFailed)
 _TIMES = {"signal_time": dt.datetime.fromisoformat, "time": dt.datetime.fromisoformat,
           "day": dt.date.fromisoformat}  # fmt: skip
 
@@ -296,6 +367,8 @@ def fact_from_json(kind: str, text: str) -> Fact:
         for name, value in fields.items():
             if name in _TIMES:
                 fields[name] = _TIMES[name](value)
+            elif name == "targets":
+                fields[name] = tuple(Target(*target) for target in value)
             elif isinstance(value, list):
                 fields[name] = tuple(value)
             elif value is None:

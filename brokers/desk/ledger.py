@@ -73,6 +73,7 @@ class Ledger:
         """Book one row."""
         fact = row.fact
         is_told = isinstance(fact, Acknowledged) and self.state.orders[fact.tag].stage == "known"
+        waited = isinstance(fact, OrderSeen) and self.state.orders[fact.tag].book_state == "waiting"
         self.state.apply(fact)
         time = row.time.astimezone(IST).replace(tzinfo=None)
         match fact:
@@ -101,6 +102,8 @@ class Ledger:
                 is_known = not math.isnan(fact.net_pnl)
                 if is_known and any(order.trades for order in self.state.trips[fact.trip].orders):
                     self._gate.on_trade_closed(self._last_fill, fact.net_pnl)
+            case OrderSeen() if waited and self._note_change(time, fact):
+                pass
             case Sent() | Acknowledged() | Refused() | OrderSeen():
                 self._note(time, self.state.orders[fact.tag], _state_name(fact))
             case _:
@@ -128,6 +131,14 @@ class Ledger:
         self.position.update(-taken.units, price)
         self._gate.on_fill(time, -taken.units, price, 0.0)
 
+    def _note_change(self, time: dt.datetime, seen: OrderSeen) -> bool:
+        """Write down that an order which waited was moved or triggered; return whether it was."""
+        order = self.state.orders[seen.tag]
+        is_triggered = order.intent.kind == "stop_limit" and seen.state == "open"
+        if seen.price or is_triggered:
+            self._note(time, order, "triggered" if is_triggered else "moved")
+        return bool(seen.price or is_triggered)
+
     def _note(self, time: dt.datetime, order: DeskOrder, state: str) -> None:
         """Write an order's change down, once for each state it goes through."""
         intent: Intent = order.intent
@@ -139,7 +150,7 @@ class Ledger:
         self.journal.events.append(
             OrderEvent(
                 time, order.number, intent.trip, intent.role, intent.kind, name, float(intent.size),
-                intent.price or intent.reference, float(sign * order.booked), _average(order),
+                order.price or intent.reference, float(sign * order.booked), _average(order),
                 decided.rule if decided and name == "submitted" else "",
                 order.message or (decided.reason if decided and name == "submitted" else ""),
             )
@@ -149,7 +160,7 @@ class Ledger:
 def _denial(time: dt.datetime, fact: EntryDenied) -> OrderEvent:
     state = "denied" if fact.rule else "rejected"
     return OrderEvent(
-        time, 0, 0, "entry", "market", state, float(fact.size), fact.price, 0.0, 0.0, fact.rule, fact.reason
+        time, 0, 0, "entry", fact.kind, state, float(fact.size), fact.price, 0.0, 0.0, fact.rule, fact.reason
     )
 
 

@@ -12,17 +12,21 @@ from feeds.errors import BrokerError
 __all__ = [
     "BookRead",
     "CancelAnswered",
+    "ChangeAnswered",
     "Crashed",
     "Deny",
     "Enter",
     "Leave",
     "Message",
+    "MoveStop",
     "OrderUpdate",
     "PlaceAnswered",
     "Resync",
     "SessionRenewed",
     "Shutdown",
+    "StopTouched",
     "TargetTouched",
+    "Withdraw",
 ]
 
 
@@ -48,8 +52,31 @@ class Leave(NamedTuple):
     detail: str
 
 
+class MoveStop(NamedTuple):
+    """The strategy moves the stop of its trip to ``price``, index points."""
+
+    arrived: float
+    trip: int
+    price: float
+
+
+class Withdraw(NamedTuple):
+    """The strategy takes its entry back and holds what it has."""
+
+    arrived: float
+    trip: int
+
+
 class TargetTouched(NamedTuple):
-    """The market traded at the target of the trip."""
+    """The market traded at ``price``, at the next target of the trip or beyond."""
+
+    arrived: float
+    trip: int
+    price: float
+
+
+class StopTouched(NamedTuple):
+    """The market traded at the stop of the trip."""
 
     arrived: float
     trip: int
@@ -93,6 +120,14 @@ class CancelAnswered(NamedTuple):
     error: BrokerError | None
 
 
+class ChangeAnswered(NamedTuple):
+    """What became of sending a change: None means taken for processing."""
+
+    arrived: float
+    tag: str
+    error: BrokerError | None
+
+
 class BookRead(NamedTuple):
     """What a read of the book brought. ``requested`` is the monotonic second at which it was asked for."""
 
@@ -120,12 +155,16 @@ Message = (
     Enter
     | Deny
     | Leave
+    | MoveStop
+    | Withdraw
     | TargetTouched
+    | StopTouched
     | OrderUpdate
     | Resync
     | SessionRenewed
     | PlaceAnswered
     | CancelAnswered
+    | ChangeAnswered
     | BookRead
     | Crashed
     | Shutdown

@@ -9,8 +9,9 @@ four promises by construction:
 * a position that is to be held has protection for exactly its units;
 * no position, no resting order.
 
-Protection is given up before an exit is sent (cancel, confirm, then leave), because an exchange without
-reduce-only orders would fill both.
+Protection is given up before an exit is sent (cancel or shrink, confirm, then leave), because an exchange
+without reduce-only orders would fill both. A stop that is moved stays at the exchange at all times: it is
+changed there, and only replaced where the exchange would soon refuse to change it once more.
 """
 
 from __future__ import annotations
@@ -21,23 +22,32 @@ from typing import NamedTuple
 from brokers.desk.state import DeskOrder, DeskState, Trip
 from brokers.wire import OrderKind
 
-__all__ = ["Action", "Cancel", "Close", "Place", "WantExit", "plan", "slices"]
+__all__ = ["Action", "Cancel", "Change", "Close", "Place", "WantExit", "plan", "slices"]
 
 
 class Place(NamedTuple):
-    """Send an exit: ``size`` in signed units, ``price`` 0.0 for a market order."""
+    """Send an exit: ``size`` in signed units, ``price`` 0.0 for a market order; ``level`` as in an intent."""
 
     trip: int
     role: str
     size: int
     kind: OrderKind
     price: float
+    level: int = 0
 
 
 class Cancel(NamedTuple):
     """Take an order back."""
 
     tag: str
+
+
+class Change(NamedTuple):
+    """Give a waiting stop ``units`` (unsigned, of the whole order) and ``price``, index points."""
+
+    tag: str
+    units: int
+    price: float
 
 
 class WantExit(NamedTuple):
@@ -54,9 +64,11 @@ class Close(NamedTuple):
     trip: int
 
 
-Action = Place | Cancel | WantExit | Close
+Action = Place | Cancel | Change | WantExit | Close
 
 _CANCELLABLE = ("open", "waiting")
+_MOST_CHANGES = 20
+"""Kite refuses to change an order for the 26th time."""
 
 
 def plan(
@@ -71,18 +83,18 @@ def plan(
     impatient : collection of str
         Tags of orders that have rested for longer than they may.
     blocked : collection of str
-        Tags whose cancel was refused a moment ago, to be left alone for now.
+        Tags whose cancel or change failed a moment ago, to be left alone for now.
     largest_order : float
         Units above which an order goes in slices.
     """
     actions: list[Action] = []
     for trip in state.active_trips:
-        actions.extend(_plan_trip(trip, impatient, blocked, largest_order))
+        actions.extend(_plan_trip(trip, bool(state.halted), impatient, blocked, largest_order))
     return actions
 
 
 def _plan_trip(
-    trip: Trip, impatient: Collection[str], blocked: Collection[str], largest_order: float
+    trip: Trip, is_halted: bool, impatient: Collection[str], blocked: Collection[str], largest_order: float
 ) -> Iterator[Action]:
     if trip.settled:
         yield Close(trip.number)
@@ -92,9 +104,9 @@ def _plan_trip(
         yield WantExit(trip.number, "stop", failed)
         return
     leaving = bool(trip.exit_reason) or trip.closed  # closed: a lost order that filled after all
-    left = any(order.filled for order in trip.exits)
+    ends_entry = leaving or is_halted or trip.withdrawn or any(order.filled for order in trip.exits)
     for order in trip.entries:
-        if leaving or left or order.tag in impatient:
+        if ends_entry or order.tag in impatient:
             yield from _cancel(order, blocked)
     held = trip.position
     if not held:
@@ -103,32 +115,73 @@ def _plan_trip(
         return
     if held * trip.side < 0:  # more left than was held: a late order filled after all
         leaving = True
-    yield from _protect_or_leave(trip, held, leaving, impatient, blocked, largest_order)
+    closing = [order for order in trip.orders if order.intent.size * held < 0 and order.exposure]
+    yield from _make_room(trip, closing, leaving, impatient, blocked)
+    yield from _protect_or_leave(trip, held, closing, leaving, largest_order)
+
+
+def _make_room(
+    trip: Trip, closing: list[DeskOrder], leaving: bool, impatient: Collection[str], blocked: Collection[str]
+) -> Iterator[Action]:
+    """Give up what stands in the way, the newest first, and move the stops that stay."""
+    stops = [order for order in closing if order.intent.kind == "stop"]
+    others = [order for order in closing if order.intent.kind != "stop"]
+    for order in others:
+        if order.tag in impatient:
+            yield from _cancel(order, blocked)
+    held = abs(trip.position)
+    if leaving:
+        for order in stops:
+            yield from _cancel(order, blocked)
+        keep = 0
+    else:
+        keep = held - trip.leaving_units
+    excess = sum(order.exposure for order in closing) - held
+    if excess > 0 and not stops:
+        yield from _cancel(closing[-1], blocked)
+    if leaving:
+        return
+    # What other exits may fill is not for the stops to cover
+    keep = min(keep, held - sum(order.exposure for order in others))
+    too_much = sum(order.exposure_to_be for order in stops) - max(0, keep)
+    for order in reversed(stops):
+        shrink = max(0, min(too_much, order.exposure_to_be))
+        too_much -= shrink
+        yield from _change(trip, order, shrink, blocked)
+
+
+def _change(trip: Trip, order: DeskOrder, shrink: int, blocked: Collection[str]) -> Iterator[Cancel | Change]:
+    """Have a stop cover ``shrink`` units less, and rest where the trip's stop is."""
+    price = trip.moved_stop or order.price
+    is_moved = price not in (order.asked_price, order.price)
+    if not shrink and not is_moved:
+        return
+    is_in_the_way = shrink and (shrink == order.exposure_to_be or order.filled or order.failures)
+    if is_in_the_way or order.changes >= _MOST_CHANGES:
+        yield from _cancel(order, blocked)
+    elif _can_change(order, blocked):
+        yield Change(order.tag, order.units - shrink, price)
 
 
 def _protect_or_leave(
-    trip: Trip,
-    held: int,
-    leaving: bool,
-    impatient: Collection[str],
-    blocked: Collection[str],
-    largest_order: float,
+    trip: Trip, held: int, closing: list[DeskOrder], leaving: bool, largest_order: float
 ) -> Iterator[Action]:
-    closing = [order for order in trip.orders if order.intent.size * held < 0 and order.exposure]
-    for order in closing:
-        if order.intent.kind == "stop":
-            if leaving:
-                yield from _cancel(order, blocked)
-        elif order.tag in impatient:
-            yield from _cancel(order, blocked)
     missing = abs(held) - sum(order.exposure for order in closing)
-    if missing < 0:  # an exit too many; the newest goes first
-        yield from _cancel(closing[-1], blocked)
     if missing <= 0:
         return
-    kind, price, role = _way_out(trip, leaving)
-    for units in slices(-missing if held > 0 else missing, largest_order):
-        yield Place(trip.number, role, units, kind, price)
+    sign = -1 if held > 0 else 1
+    taken = 0
+    if leaving:
+        yield from _leave(
+            trip, sign * missing, trip.exit_reason or "correction", len(trip.targets), largest_order
+        )
+        return
+    if trip.leaving_units:
+        under_way = sum(order.exposure for order in closing if order.intent.kind != "stop")
+        taken = min(missing, max(0, trip.leaving_units - under_way))
+        yield from _leave(trip, sign * taken, "target", trip.levels, largest_order)
+    for units in slices(sign * (missing - taken), largest_order):
+        yield Place(trip.number, "stop", units, "stop", trip.stop_price)
 
 
 def slices(size: int, largest: float) -> list[int]:
@@ -142,15 +195,16 @@ def slices(size: int, largest: float) -> list[int]:
     return parts
 
 
-def _way_out(trip: Trip, leaving: bool) -> tuple[OrderKind, float, str]:
-    """Return kind, price and role of the order that is missing."""
-    if not leaving:
-        return "stop", trip.decided.stop_price, "stop"
-    role = trip.exit_reason or "correction"
-    tried = any(order.intent.kind == "limit" for order in trip.exits)
+def _leave(trip: Trip, size: int, role: str, level: int, largest_order: float) -> Iterator[Place]:
+    """Leave ``size`` units at market; at a target (``level``, from 1) with a limit order first."""
+    kind: OrderKind = "market"
+    price = 0.0
+    marked = level if role == "target" and trip.decided.targets else 0
+    tried = any(order.intent.kind == "limit" and order.intent.level == marked for order in trip.exits)
     if role == "target" and not tried:
-        return "limit", trip.decided.target_price, role
-    return "market", 0.0, role
+        kind, price = "limit", trip.targets[level - 1].price
+    for units in slices(size, largest_order):
+        yield Place(trip.number, role, units, kind, price, marked)
 
 
 def _failed_protection(trip: Trip, impatient: Collection[str]) -> str:
@@ -167,6 +221,12 @@ def _failed_protection(trip: Trip, impatient: Collection[str]) -> str:
         if order.book_state == "open" and order.tag in impatient:
             return "the stop was triggered, but rests unfilled"
     return ""
+
+
+def _can_change(order: DeskOrder, blocked: Collection[str]) -> bool:
+    """Whether an order rests, with nothing of it filled and nothing about it on its way."""
+    is_at_rest = order.stage == "known" and order.book_state == "waiting" and not order.filled
+    return is_at_rest and not order.cancel_sent and order.change is None and order.tag not in blocked
 
 
 def _cancel(order: DeskOrder, blocked: Collection[str]) -> Iterator[Cancel]:

@@ -11,9 +11,12 @@ from brokers.desk.facts import (
     Acknowledged,
     CancelFailed,
     CancelSent,
+    ChangeFailed,
+    ChangeSent,
     DayOpened,
     EntryDecided,
     EntryDenied,
+    EntryWithdrawn,
     ExitWanted,
     Fact,
     Filled,
@@ -26,7 +29,10 @@ from brokers.desk.facts import (
     Refused,
     Resumed,
     Sent,
+    StopMoved,
     TakenOver,
+    Target,
+    TargetReached,
     TripClosed,
     Unresolved,
 )
@@ -49,8 +55,6 @@ class DeskOrder:
     ----------
     number : int
         Running number in the journal, from 1.
-    size : int
-        Signed units.
     stage : Stage
         How far it got.
     book_state : OrderState
@@ -63,6 +67,18 @@ class DeskOrder:
         A cancel is on its way or at the exchange.
     message : str
         Why it was refused, if it was.
+    units : int
+        Unsigned units it asks for, as last seen in the book.
+    price : float
+        Its trigger or limit, as last seen in the book.
+    change : ChangeSent or None
+        A change that is on its way or at the exchange, until the book shows it.
+    asked_price : float
+        The price we asked for last, unless that failed.
+    changes : int
+        How often a change of it was sent.
+    failures : int
+        Changes that failed since the last that did not.
     """
 
     intent: Intent
@@ -75,6 +91,16 @@ class DeskOrder:
     trades: dict[str, tuple[int, float, float]] = field(default_factory=dict)
     cancel_sent: bool = False
     message: str = ""
+    change: ChangeSent | None = None
+    changes: int = 0
+    failures: int = 0
+    units: int = field(init=False)
+    price: float = field(init=False)
+    asked_price: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.units = abs(self.intent.size)
+        self.price = self.asked_price = self.intent.price
 
     @property
     def tag(self) -> str:
@@ -104,12 +130,21 @@ class DeskOrder:
     @property
     def remaining(self) -> int:
         """Unsigned units that are not filled."""
-        return abs(self.intent.size) - self.filled
+        return self.units - self.filled
 
     @property
     def exposure(self) -> int:
         """Unsigned units that may still fill: 0 once it is over."""
         return 0 if self.over else self.remaining
+
+    @property
+    def exposure_to_be(self) -> int:
+        """Unsigned units that may still fill once what is on its way has come to pass."""
+        if self.cancel_sent:
+            return 0
+        if self.change is None:
+            return self.exposure
+        return min(self.exposure, max(0, self.change.units - self.filled))
 
 
 @dataclass
@@ -124,6 +159,12 @@ class Trip:
         It was found settled.
     taken : int
         Signed units that somebody else has closed.
+    moved_stop : float
+        Where the strategy has moved its stop to, 0.0 while it has not.
+    withdrawn : bool
+        The strategy took its entry back.
+    levels : int
+        How many targets were reached.
     """
 
     decided: EntryDecided
@@ -131,6 +172,9 @@ class Trip:
     exit_reason: str = ""
     closed: bool = False
     taken: int = 0
+    moved_stop: float = 0.0
+    withdrawn: bool = False
+    levels: int = 0
 
     @property
     def number(self) -> int:
@@ -141,6 +185,30 @@ class Trip:
     def side(self) -> int:
         """+1 long, -1 short."""
         return 1 if self.decided.size > 0 else -1
+
+    @property
+    def stop_price(self) -> float:
+        """Where it is protected now."""
+        return self.moved_stop or self.decided.stop_price
+
+    @property
+    def stop_is_set(self) -> bool:
+        """Whether every stop that may fill rests where the strategy has moved it to, if it has."""
+        stops = [order for order in self.exits if order.intent.kind == "stop" and order.exposure]
+        return not self.moved_stop or all(order.price == self.moved_stop for order in stops)
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All its targets, nearest first; the last takes whatever is left."""
+        decided = self.decided
+        return decided.targets or (Target(abs(decided.size), decided.target_price),)
+
+    @property
+    def leaving_units(self) -> int:
+        """Unsigned units that targets which were reached have yet to take."""
+        due = sum(target.units for target in self.targets[: self.levels])
+        taken = sum(order.filled for order in self.exits if order.intent.role == "target")
+        return min(abs(self.position), max(0, due - taken))
 
     @property
     def position(self) -> int:
@@ -169,11 +237,15 @@ class Trip:
         """Whether it can be left alone: resting stops cover exactly what is held, nothing else works."""
         working = [order for order in self.orders if order.exposure]
         resting = all(
-            order.intent.kind == "stop" and order.book_state == "waiting" and not order.cancel_sent
+            order.intent.kind == "stop"
+            and order.book_state == "waiting"
+            and not order.cancel_sent
+            and order.change is None
             for order in working
         )
         covered = sum(order.exposure for order in working)
-        return not self.exit_reason and resting and covered == abs(self.position)
+        is_left_alone = not self.exit_reason and not self.leaving_units
+        return is_left_alone and resting and covered == abs(self.position)
 
     @property
     def is_booked(self) -> bool:
@@ -248,6 +320,12 @@ class DeskState:
                 self._trip(fact.trip).exit_reason = fact.reason
             case TripClosed():
                 self._trip(fact.trip).closed = True
+            case StopMoved():
+                self._trip(fact.trip).moved_stop = fact.price
+            case EntryWithdrawn():
+                self._trip(fact.trip).withdrawn = True
+            case TargetReached():
+                self._trip(fact.trip).levels = max(self._trip(fact.trip).levels, fact.level)
             case TakenOver():
                 self._trip(fact.trip).taken += fact.units
                 self.foreign_size = fact.foreign
@@ -283,6 +361,12 @@ class DeskState:
                 order.cancel_sent = True
             case CancelFailed():
                 order.cancel_sent = False
+            case ChangeSent():
+                order.change, order.asked_price = fact, fact.price
+                order.changes += 1
+            case ChangeFailed():
+                order.change, order.asked_price = None, order.price
+                order.failures += not fact.passing
 
     def _order(self, tag: str) -> DeskOrder:
         if tag not in self.orders:
@@ -302,3 +386,7 @@ def _see(order: DeskOrder, seen: OrderSeen) -> None:
     if order.book_state not in _FINAL:
         order.book_state = seen.state
         order.message = seen.message or order.message
+    order.units, order.price = seen.units or order.units, seen.price or order.price
+    change = order.change
+    if change is not None and (change.units, change.price) == (order.units, order.price):
+        order.change, order.failures = None, 0

@@ -8,7 +8,7 @@ reduce-only orders, so a stop without its position would open a new one.
 from __future__ import annotations
 
 from brokers.desk.facts import Fact, ForeignAccepted, Halted, Resumed, TakenOver
-from brokers.desk.state import DeskState
+from brokers.desk.state import DeskOrder, DeskState
 from brokers.reconcile import Book, account_size, foreign_orders
 
 __all__ = ["accept_strangers", "difference_of", "judge_account"]
@@ -19,8 +19,7 @@ def difference_of(state: DeskState, book: Book, symbol: str, product: str) -> in
 
     None where they agree, or cannot be compared: positions were not read, or something of ours is moving.
     """
-    quiet = all(order.over or order.book_state == "waiting" for order in state.orders.values())
-    if book.positions is None or not quiet:
+    if book.positions is None or not all(_is_quiet(order) for order in state.orders.values()):
         return None
     held = account_size(book.positions, symbol, product)
     return None if held == state.position + state.foreign_size else held
@@ -69,6 +68,12 @@ def accept_strangers(state: DeskState, book: Book, *, symbol: str, product: str)
     if state.halted:
         facts.append(Resumed("accepted by the user at the start"))
     return facts
+
+
+def _is_quiet(order: DeskOrder) -> bool:
+    """Whether nothing is expected of it within seconds: an entry may rest for hours."""
+    rests = order.intent.role == "entry" and order.intent.kind != "market" and order.book_state == "open"
+    return order.over or order.book_state == "waiting" or rests
 
 
 def _taken(state: DeskState, held: int) -> list[Fact]:

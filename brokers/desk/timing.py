@@ -16,6 +16,7 @@ __all__ = ["Patience", "Watch"]
 _FIRST_LOOK_SECONDS = 0.25
 _NEXT_LOOK_SECONDS = 1.0
 _CANCEL_SECONDS = 5.0
+_CHANGE_SECONDS = 5.0
 _BLOCKED_CANCEL_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _READS_TO_BELIEVE = 3
@@ -28,7 +29,7 @@ class Patience:
     Attributes
     ----------
     entry_seconds : float
-        Then what is left of an entry is cancelled.
+        Then what is left of a market entry is cancelled; others rest until the strategy takes them back.
     target_seconds : float
         Then a limit exit at the target gives way to a market order.
     exit_seconds : float
@@ -67,6 +68,7 @@ class Watch:
     _sent: dict[str, float] = field(default_factory=dict)
     _resting: dict[str, float] = field(default_factory=dict)
     _cancelled: dict[str, float] = field(default_factory=dict)
+    _changed: dict[str, float] = field(default_factory=dict)
     _blocked: dict[str, float] = field(default_factory=dict)
     _refusals: int = 0
     _differs: tuple[int, float, int] | None = None  # units, since when, in how many reads
@@ -84,6 +86,10 @@ class Watch:
                 self._resting.pop(order.tag, None)
             if order.cancel_sent and order.exposure:
                 self._cancelled.setdefault(order.tag, now)
+            if order.change is None:
+                self._changed.pop(order.tag, None)
+            else:
+                self._changed.setdefault(order.tag, now)
 
     def impatient(self, orders: Iterable[DeskOrder], now: float) -> set[str]:
         """Return the tags of orders that have rested for longer than they may."""
@@ -107,6 +113,22 @@ class Watch:
             and order.exposure
             and now - self._cancelled.get(order.tag, now) >= _CANCEL_SECONDS
         ]
+
+    def changes_without_effect(self, orders: Iterable[DeskOrder], asked: float) -> list[str]:
+        """Return the tags of orders that a book asked for at ``asked`` should have shown changed by then."""
+        return [
+            order.tag
+            for order in orders
+            if order.change is not None
+            and order.book_state != "pending"
+            and asked - self._changed.get(order.tag, asked) >= _CHANGE_SECONDS
+        ]
+
+    def change_failed(self, order: DeskOrder, now: float) -> float:
+        """Leave an order alone for a while: its change failed; return the seconds: 1, 2, 4 … 30."""
+        pause = min(_LONGEST_PAUSE_SECONDS, 2.0 ** max(0, order.failures - 1))
+        self._blocked[order.tag] = now + pause
+        return pause
 
     def cancel_failed(self, tag: str, now: float) -> None:
         """Leave an order alone for a moment: its cancel was refused."""
@@ -174,7 +196,7 @@ class Watch:
 
     def _limit(self, order: DeskOrder) -> float:
         if order.intent.role == "entry":
-            return self.patience.entry_seconds
+            return self.patience.entry_seconds if order.intent.kind == "market" else math.inf
         return self.patience.target_seconds if order.intent.kind == "limit" else self.patience.exit_seconds
 
 
@@ -187,4 +209,6 @@ def _is_moving(order: DeskOrder) -> bool:
     """Whether news of the order is to be expected within seconds."""
     if order.over:
         return order.stage != "absent" and order.booked != order.filled
-    return order.book_state != "waiting" or order.cancel_sent
+    if order.intent.role == "entry":  # what fills has no protection yet, and a pushed update may be lost
+        return True
+    return order.book_state != "waiting" or order.cancel_sent or order.change is not None

@@ -26,12 +26,16 @@ class DeskContract(NamedTuple):
 
 
 class WatchedPrices(NamedTuple):
-    """Stop and target (index points) of the trip that is held, and its side (+1, -1)."""
+    """Stop and next target (index points) of the trip that is held, and its side (+1, -1).
+
+    ``stop_is_set`` says that the exchange has the stop at that price.
+    """
 
     trip: int
     side: int
     stop: float
     target: float
+    stop_is_set: bool = True
 
 
 def prices_to_watch(state: DeskState, contract: DeskContract) -> WatchedPrices | None:
@@ -39,8 +43,9 @@ def prices_to_watch(state: DeskState, contract: DeskContract) -> WatchedPrices |
     trip = next(iter(state.active_trips), None)
     if trip is None or not trip.position or trip.exit_reason:
         return None
-    stop, target = contract.on_tick(trip.decided.stop_price), contract.on_tick(trip.decided.target_price)
-    return WatchedPrices(trip.number, trip.side, stop, target)
+    stop = contract.on_tick(trip.stop_price)
+    target = contract.on_tick(trip.targets[min(trip.levels, len(trip.targets) - 1)].price)
+    return WatchedPrices(trip.number, trip.side, stop, target, trip.stop_is_set)
 
 
 def describe_open(state: DeskState, contract: DeskContract) -> str:
@@ -51,7 +56,7 @@ def describe_open(state: DeskState, contract: DeskContract) -> str:
 
 def _describe(trip: Trip, contract: DeskContract) -> str:
     stops = [
-        f"stop order {order.order_id or order.tag} over {order.exposure} at {order.intent.price:g}"
+        f"stop order {order.order_id or order.tag} over {order.exposure} at {order.price:g}"
         for order in trip.exits
         if order.intent.kind == "stop" and order.exposure
     ]

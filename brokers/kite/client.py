@@ -28,13 +28,15 @@ from brokers.wire import NotNowError, OutcomeUnknownError, SessionDeadError
 from feeds.clock import IST
 from feeds.errors import BrokerError
 from feeds.log import Log
-from feeds.sources.kite import frame_from_candles, request_spans
+from feeds.sources.history import HistoryKey, choose_span
+from feeds.sources.kite import SPAN_DAYS, frame_from_candles, request_spans, table_from_candles
 
 __all__ = ["KiteClient"]
 
 _Answer = TypeVar("_Answer")
 
 _VARIETY = "regular"
+_ONE_MINUTE = 1
 _FIRST_PAUSE_SECONDS = 0.5
 
 
@@ -130,17 +132,34 @@ class KiteClient:
         """
         candles: list[Mapping[str, Any]] = []
         for start, end in request_spans(first.astimezone(IST), last.astimezone(IST)):
-            # The official client writes a time down as it reads, whatever its zone.
-            ask = functools.partial(
-                KiteConnect.historical_data,
-                instrument_token=token,
-                from_date=start,
-                to_date=end,
-                interval="minute",
-                oi=True,
-            )
-            candles += self._read("history", ask, kind="history")
+            candles += self._candles(token, _ONE_MINUTE, start, end)
         return frame_from_candles(candles)
+
+    def longest_span(self, bar_minutes: int) -> dt.timedelta:
+        """Return what one request may cover; see :class:`feeds.sources.history.CandleHistory`."""
+        return choose_span(SPAN_DAYS, bar_minutes, "Kite")
+
+    def candles(
+        self, key: HistoryKey, bar_minutes: int, first: dt.datetime, last: dt.datetime
+    ) -> pd.DataFrame:
+        """Return candles as answered; see :class:`feeds.sources.history.CandleHistory`."""
+        self.longest_span(bar_minutes)
+        return table_from_candles(self._candles(int(key), bar_minutes, first, last))
+
+    def _candles(
+        self, token: int, bar_minutes: int, first: dt.datetime, last: dt.datetime
+    ) -> list[Mapping[str, Any]]:
+        # The official client writes a time down as it reads, whatever its zone.
+        ask = functools.partial(
+            KiteConnect.historical_data,
+            instrument_token=token,
+            from_date=first.astimezone(IST),
+            to_date=last.astimezone(IST),
+            interval="minute" if bar_minutes == _ONE_MINUTE else f"{bar_minutes}minute",
+            oi=True,
+        )
+        candles: list[Mapping[str, Any]] = self._read("history", ask, kind="history")
+        return candles
 
     def order_margin(self, order: Mapping[str, Any]) -> float:
         """Return the rupees that an order would block. Raises BrokerError.
@@ -223,6 +242,24 @@ class KiteClient:
         """Ask once to cancel an order. Raises as :meth:`place`."""
         self._orders.take(is_exit=True, places=False)
         self._write(lambda client: client.cancel_order(_VARIETY, order_id))
+
+    def modify(self, order_id: str, changes: Mapping[str, Any]) -> None:
+        """Ask once to change an order.
+
+        Parameters
+        ----------
+        order_id : str
+            Kite's number.
+        changes : mapping
+            Keyword arguments of the official client's ``modify_order``; what is not named stays as it is.
+
+        Raises
+        ------
+        OrderRefusedError, OutcomeUnknownError, SessionDeadError
+            See :mod:`brokers.wire`.
+        """
+        self._orders.take(is_exit=True, places=False)
+        self._write(lambda client: client.modify_order(_VARIETY, order_id, **changes))
 
     # -- calls -----------------------------------------------------------------------------------
 

@@ -10,10 +10,17 @@ from typing import Any, NamedTuple
 from brokers.instrument import Instrument
 from feeds.errors import BrokerError
 
-__all__ = ["InstrumentRow", "find_future", "futures_of", "row_from"]
+__all__ = ["InstrumentRow", "find_future", "find_index", "futures_of", "row_from"]
 
 _FUTURE = "FUT"
 _SEGMENT = "NFO-FUT"
+_INDICES = "INDICES"
+_INDEX_SYMBOLS = {
+    "NIFTY": "NIFTY 50",
+    "BANKNIFTY": "NIFTY BANK",
+    "FINNIFTY": "NIFTY FIN SERVICE",
+    "MIDCPNIFTY": "NIFTY MID SELECT",
+}
 _FEW = 5
 
 
@@ -109,3 +116,21 @@ def find_future(rows: Iterable[InstrumentRow], underlying: str, day: dt.date | N
             "above 0; the broker's list of today is damaged, try again later"
         )
     return nearest
+
+
+def find_index(rows: Iterable[InstrumentRow], underlying: str) -> InstrumentRow:
+    """Return the row of the index itself, which has another name there than in its futures.
+
+    Raises
+    ------
+    BrokerError
+        If the list has no such index.
+    """
+    symbol = _INDEX_SYMBOLS.get(underlying, underlying)
+    indices = {row.symbol: row for row in rows if row.segment == _INDICES}
+    if symbol not in indices:
+        raise BrokerError(
+            f"found no index {symbol!r} for {underlying} among the {len(indices)} of Kite's list, expected "
+            f"one; known are {', '.join(_INDEX_SYMBOLS)}"
+        )
+    return indices[symbol]

@@ -56,6 +56,11 @@ class KiteStore:
         return "Kite"
 
     @property
+    def stream_setting(self) -> str:
+        """The setting that holds the stream's address, for messages."""
+        return "broker.kite.ticker_root"
+
+    @property
     def access_token(self) -> str:
         """The token in use, alive or not."""
         return self._access_token

@@ -58,6 +58,17 @@ class KiteWire:
         """Ask to cancel; returning means taken for processing. Raises as the protocol says."""
         self._client.cancel(order_id)
 
+    def modify(self, order_id: str, *, size: int, price: float, resized: bool) -> None:
+        """Ask once to change a stop that waits. Raises as the protocol says.
+
+        Whether Kite takes a quantity for the new total or for what is left is not settled: it is sent only
+        where it changes, which is while nothing is filled.
+        """
+        changes = _stop_parameters(size, price, self._instrument, self._settings)
+        if resized:
+            changes["quantity"] = abs(size)
+        self._client.modify(order_id, changes)
+
     def orders(self) -> Sequence[BookOrder]:
         """Return all orders of today. Raises BrokerError where it could not ask."""
         return [_book_order(row) for row in self._client.orders()]
@@ -87,25 +98,30 @@ def order_parameters(request: OrderRequest, instrument: Instrument, settings: Ki
             parameters |= {"order_type": "MARKET", "market_protection": settings.market_protection}
         case "limit":
             parameters |= {"order_type": "LIMIT", "price": request.price}
-        case "stop" if settings.stop_order == "SL-M":
-            parameters |= {
-                "order_type": "SL-M",
-                "trigger_price": request.price,
-                "market_protection": settings.market_protection,
-            }
         case "stop":
-            parameters |= {
-                "order_type": "SL",
-                "trigger_price": request.price,
-                "price": _stop_limit(request, instrument.tick, settings.stop_limit_percent),
-            }
+            parameters |= _stop_parameters(request.size, request.price, instrument, settings)
+        case "stop_limit":
+            parameters |= {"order_type": "SL", "trigger_price": request.price, "price": request.limit}
     return parameters
 
 
-def _stop_limit(request: OrderRequest, tick: float, percent: float) -> float:
+def _stop_parameters(
+    size: int, price: float, instrument: Instrument, settings: KiteSettings
+) -> dict[str, Any]:
+    if settings.stop_order == "SL-M":
+        return {
+            "order_type": "SL-M",
+            "trigger_price": price,
+            "market_protection": settings.market_protection,
+        }
+    limit = _stop_limit(size, price, instrument.tick, settings.stop_limit_percent)
+    return {"order_type": "SL", "trigger_price": price, "price": limit}
+
+
+def _stop_limit(size: int, price: float, tick: float, percent: float) -> float:
     """Return the limit of a stop, on the tick that lies no nearer to the trigger than ``percent``."""
-    side = 1 if request.size > 0 else -1
-    steps = request.price * (1 + side * percent / 100) / tick
+    side = 1 if size > 0 else -1
+    steps = price * (1 + side * percent / 100) / tick
     # Rounding outward, but not over a step for the sake of the last bit.
     whole = math.ceil(steps - 1e-6) if side > 0 else math.floor(steps + 1e-6)
     return round(whole * tick, _DIGITS)
@@ -124,6 +140,7 @@ class _Numbers(NamedTuple):
     size: int
     filled: int
     average_price: float
+    price: float
 
 
 def _book_order(row: Mapping[str, Any]) -> BookOrder:
@@ -132,6 +149,7 @@ def _book_order(row: Mapping[str, Any]) -> BookOrder:
             _SIDES[row["transaction_type"]] * _whole(row["quantity"]),
             _whole(row["filled_quantity"]),
             float(row.get("average_price") or 0.0),
+            float(row.get("trigger_price") or row.get("price") or 0.0),
         )
         order_id, symbol, status = str(row["order_id"]), str(row["tradingsymbol"]), str(row["status"])
         product = str(row["product"])
@@ -148,6 +166,7 @@ def _book_order(row: Mapping[str, Any]) -> BookOrder:
         numbers.average_price,
         _state(status, numbers.filled),
         str(row.get("status_message") or row.get("status_message_raw") or ""),
+        numbers.price,
     )
 
 

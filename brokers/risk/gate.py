@@ -7,6 +7,8 @@ import datetime as dt
 import math
 from collections.abc import Sequence
 
+from brokers.risk.account import AccountSeat, Elsewhere
+from brokers.risk.account_limits import LOSS
 from brokers.risk.rule import (
     ALLOWED,
     AccountState,
@@ -34,7 +36,10 @@ class RiskGate:
     rules : sequence of RiskRule
         Asked in this order.
     cash : float
-        Starting cash, rupees.
+        Starting cash, rupees; with a ``seat`` that of the whole account.
+    seat : AccountSeat, optional
+        Its instrument's place on an account that several instruments share. It is told every fact, and asked
+        about an entry after all rules.
 
     Attributes
     ----------
@@ -42,20 +47,27 @@ class RiskGate:
         The counters. To be read by others, changed only here.
     """
 
-    def __init__(self, rules: Sequence[RiskRule], cash: float) -> None:
+    def __init__(self, rules: Sequence[RiskRule], cash: float, seat: AccountSeat | None = None) -> None:
         self.rules = tuple(rules)
+        self.seat = seat
         self.state = AccountState(day=dt.date.min, cash=cash, day_start_equity=cash)
         self._checks = tuple(rule.check for rule in self.rules)
         self._flattening = tuple(rule for rule in self.rules if isinstance(rule, FlatteningRule))
 
     @property
     def needs_every_bar(self) -> bool:
-        """Whether a rule watches the open position, so that :meth:`mark` must see every bar of it."""
-        return bool(self._flattening)
+        """Whether somebody watches the open position, so that :meth:`mark` must see every bar of it."""
+        return bool(self._flattening) or self.seat is not None
 
     def describe(self) -> list[str]:
         """Return one line per rule, for the start-up log and the report."""
-        return [rule.describe() for rule in self.rules]
+        account = [] if self.seat is None else self.seat.account.describe()
+        return [rule.describe() for rule in self.rules] + [words for _, words in account]
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """What other instruments have done to the account; nothing where this one is alone on it."""
+        return Elsewhere() if self.seat is None else self.seat.elsewhere()
 
     # -- questions -------------------------------------------------------------------------------
 
@@ -73,6 +85,7 @@ class RiskGate:
         """
         self.start_day(request.time.date())
         state = self.state
+        self._look_elsewhere()
         if state.halted_by:
             return Verdict("deny", 0.0, state.halted_by, state.halted)
         answer = ALLOWED
@@ -90,6 +103,10 @@ class RiskGate:
                     answer = verdict
                     continue
             return verdict._replace(action="deny", size=0.0)
+        if self.seat is not None:
+            # Last of all: what it lets pass is reserved
+            shared = self.seat.check(request)
+            return answer if shared.action == "allow" else shared
         return answer
 
     def must_flatten(self) -> Verdict | None:
@@ -103,7 +120,15 @@ class RiskGate:
                 if not self.state.halted_by:
                     self.state.halted_by, self.state.halted = rule.name, reason
                 return Verdict("deny", 0.0, rule.name, reason) if self.state.open_size else None
-        return None
+        return self._must_flatten_with_all()
+
+    def _must_flatten_with_all(self) -> Verdict | None:
+        reason = "" if self.seat is None else self.seat.account.breached()
+        if not reason:
+            return None
+        if not self.state.halted_by:
+            self.state.halted_by, self.state.halted = LOSS, reason
+        return Verdict("deny", 0.0, LOSS, reason) if self.state.open_size else None
 
     def uses(self, now: dt.datetime, terms: ContractTerms | None = None) -> list[RuleUse]:
         """Return how much of each limit is used, in the order of the rules; for those who look on.
@@ -127,7 +152,8 @@ class RiskGate:
         if terms is not None:
             state.lot = terms.lot
             state.margin_per_unit = state.last_price * terms.margin_percent / 100.0
-        return [RuleUse(rule.name, rule.describe(), _use(rule, state, now)) for rule in self.rules]
+        uses = [RuleUse(rule.name, rule.describe(), _use(rule, state, now)) for rule in self.rules]
+        return uses if self.seat is None else uses + self.seat.uses()
 
     # -- facts -----------------------------------------------------------------------------------
 
@@ -143,13 +169,18 @@ class RiskGate:
         if day < state.day:
             msg = f"risk gate: {day} comes after {state.day}; facts must arrive in the order of time"
             raise DataError(msg)
+        if self.seat is not None:
+            state.elsewhere = self.seat.earned_elsewhere_before(day)
         _begin_day(state, day)
+        self._tell()
 
     def halt_day(self, rule: str, reason: str) -> None:
         """End the day for entries where a limit that flattens was passed, as a journal says it was.
 
         A name that is none of the flattening rules changes nothing.
         """
+        if rule == LOSS and self.seat is not None:
+            self.seat.halt(self.state.day, reason)
         if rule in {flattening.name for flattening in self._flattening} and not self.state.halted_by:
             self.state.halted_by, self.state.halted = rule, reason
 
@@ -157,6 +188,11 @@ class RiskGate:
         """Count an entry that was sent, whether or not it fills."""
         self.start_day(time.date())
         self.state.entries_today += 1
+
+    def on_entry_over(self) -> None:
+        """Take note that the entry which was let pass can fill no more, however much of it has filled."""
+        if self.seat is not None:
+            self.seat.entry_over()
 
     def on_fill(self, time: dt.datetime, size: float, price: float, charges: float) -> None:
         """Book an execution: ``size`` in signed units, ``price`` in points, ``charges`` in rupees."""
@@ -179,6 +215,7 @@ class RiskGate:
         state.last_price = price
         state.cash += profit - charges
         state.realised_today += profit - charges
+        self._tell(size)
 
     def on_trade_closed(self, time: dt.datetime, net_pnl: float) -> None:
         """Count the end of a round trip; a loss is a net profit below zero rupees."""
@@ -190,6 +227,18 @@ class RiskGate:
         """Take note of the last price, index points."""
         self.start_day(time.date())
         self.state.last_price = price
+        self._tell()
+
+    # -- the account that is shared ----------------------------------------------------------------
+
+    def _tell(self, filled: float = 0.0) -> None:
+        if self.seat is not None:
+            self.seat.tell(self.state, filled)
+
+    def _look_elsewhere(self) -> None:
+        if self.seat is not None:
+            elsewhere = self.seat.elsewhere()
+            self.state.elsewhere = elsewhere.realised + elsewhere.unrealised
 
 
 def _begin_day(state: AccountState, day: dt.date) -> None:

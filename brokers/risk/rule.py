@@ -92,6 +92,9 @@ class AccountState:
         ``use``: a ``check`` finds it in its request.
     margin_per_unit : float
         Rupees of margin for one unit; 0.0 where nobody has said, as for ``lot``.
+    elsewhere : float
+        What other instruments have earned on the same account since it began, open profit included, rupees;
+        as of the last question or, within ``day_start_equity``, of the day's beginning.
     """
 
     day: dt.date
@@ -109,6 +112,7 @@ class AccountState:
     carried_profit: float = 0.0
     lot: int = 0
     margin_per_unit: float = 0.0
+    elsewhere: float = 0.0
 
     @property
     def unrealised(self) -> float:
@@ -117,8 +121,8 @@ class AccountState:
 
     @property
     def equity(self) -> float:
-        """Cash plus the profit of the open position, rupees."""
-        return self.cash + self.unrealised
+        """Cash of the account plus the profit of the open positions, rupees."""
+        return self.cash + self.unrealised + self.elsewhere
 
 
 class Verdict(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from brokers.charges import ChargePlan, ZerodhaCharges
-from brokers.sandbox.instruments import SandboxInstrument
+from brokers.sandbox.instruments import SandboxIndex, SandboxInstrument
 from feeds.calendar import TradingCalendar
 from feeds.errors import SettingsError
 
@@ -22,6 +22,8 @@ class ExchangeConfig:
     ----------
     instruments : tuple of SandboxInstrument
         What is listed, near month first.
+    indices : tuple of SandboxIndex
+        What is listed besides, with a history only.
     day : datetime.date
         The trading day; an exchange lives for one.
     calendar : TradingCalendar
@@ -64,6 +66,7 @@ class ExchangeConfig:
 
     instruments: tuple[SandboxInstrument, ...]
     day: dt.date
+    indices: tuple[SandboxIndex, ...] = ()
     calendar: TradingCalendar = field(default_factory=TradingCalendar)
     cash: float = 1_000_000.0
     previous_closes: Mapping[int, float] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from feeds.calendar import TradingCalendar
 from feeds.contracts import contract_for, expiry_of, lot_of
 
-__all__ = ["CSV_COLUMNS", "SandboxInstrument", "instruments_csv", "near_next_far"]
+__all__ = ["CSV_COLUMNS", "SandboxIndex", "SandboxInstrument", "instruments_csv", "near_next_far"]
 
 CSV_COLUMNS = (
     "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike",
@@ -57,6 +57,26 @@ class SandboxInstrument(NamedTuple):
     freeze: int
     exchange: str = "NFO"
     segment: str = "NFO-FUT"
+
+
+class SandboxIndex(NamedTuple):
+    """An index: it has a history, but is not traded.
+
+    Attributes
+    ----------
+    token, exchange_token : int
+        ``token`` is ``exchange_token × 256 + 9``.
+    symbol : str
+        Such as ``NIFTY 50``.
+    exchange, segment : str
+        Where it is listed.
+    """
+
+    token: int
+    exchange_token: int
+    symbol: str
+    exchange: str = "NSE"
+    segment: str = "INDICES"
 
 
 def near_next_far(
@@ -106,7 +126,11 @@ def near_next_far(
     return tuple(found)
 
 
-def instruments_csv(instruments: Iterable[SandboxInstrument], last_prices: Mapping[int, float]) -> str:
+def instruments_csv(
+    instruments: Iterable[SandboxInstrument],
+    last_prices: Mapping[int, float],
+    indices: Iterable[SandboxIndex] = (),
+) -> str:
     """Return the dump of instruments, header first.
 
     Parameters
@@ -115,6 +139,8 @@ def instruments_csv(instruments: Iterable[SandboxInstrument], last_prices: Mappi
         Rows, in order.
     last_prices : mapping of int to float
         Price by token, index points; 0.0 where missing.
+    indices : iterable of SandboxIndex
+        Rows after those.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -125,6 +151,13 @@ def instruments_csv(instruments: Iterable[SandboxInstrument], last_prices: Mappi
             [
                 one.token, one.exchange_token, one.symbol, one.name, price, one.expiry.isoformat(), 0.0,
                 one.tick, one.lot, "FUT", one.segment, one.exchange,
+            ]
+        )  # fmt: skip
+    for index in indices:
+        writer.writerow(
+            [
+                index.token, index.exchange_token, index.symbol, index.symbol, 0.0, "", 0.0, 0.0, 0, "EQ",
+                index.segment, index.exchange,
             ]
         )  # fmt: skip
     return text.getvalue()

@@ -40,7 +40,8 @@ class MarketBoard:
         self._markets = {
             one.token: Market(one, band, closes.get(one.token, 0.0)) for one in config.instruments
         }
-        self._candles = {token: CandleStore(config.calendar, config.day) for token in self._markets}
+        with_history = (*self._markets, *(index.token for index in config.indices))
+        self._candles = {token: CandleStore(config.calendar, config.day) for token in with_history}
 
     @property
     def now(self) -> dt.datetime:
@@ -58,7 +59,7 @@ class MarketBoard:
             If ``frame`` is no bar frame.
         """
         close = self._candle_store(token).add_history(frame)
-        if close is not None:
+        if close is not None and token in self._markets:
             self._market(token).use_previous_close(close)
 
     def snapshot(self, token: int) -> MarketSnapshot:
@@ -80,9 +81,9 @@ class MarketBoard:
     def instruments_csv(self, exchange: str | None = None) -> str:
         """Return the dump of instruments, of all exchanges or one; the prices are the previous closes."""
         listed = [one for one in self.config.instruments if exchange in (None, one.exchange)]
-        return instruments_csv(
-            listed, {token: market.previous_close for token, market in self._markets.items()}
-        )
+        indices = [one for one in self.config.indices if exchange in (None, one.exchange)]
+        closes = {token: market.previous_close for token, market in self._markets.items()}
+        return instruments_csv(listed, closes, indices)
 
     def candles(
         self, token: int, interval: str, first: dt.datetime, last: dt.datetime, *, oi: bool = False
@@ -92,7 +93,7 @@ class MarketBoard:
         Parameters
         ----------
         token : int
-            Of a listed contract.
+            Of a listed contract or index.
         interval : str
             ``minute``, ``3minute`` … ``60minute`` or ``day``.
         first, last : datetime.datetime
@@ -113,7 +114,8 @@ class MarketBoard:
         return self._markets[token]
 
     def _candle_store(self, token: int) -> CandleStore:
-        self._market(token)
+        if token not in self._candles:
+            raise input_error("invalid token")
         return self._candles[token]
 
     def _known(self, keys: Sequence[str]) -> dict[str, MarketSnapshot]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from feeds.errors import DataError
 from feeds.settings import DataSettings
 from feeds.sources.files import LoadedBars, load_bars
 from feeds.sources.synthetic import make_bars
-from feeds.store.parquet import ParquetStore
+from feeds.store.chosen import open_store
 
 __all__ = ["in_bar_minutes", "load_chosen"]
 
@@ -49,7 +48,7 @@ def load_chosen(data: DataSettings, instrument: str, calendar: TradingCalendar) 
         name = f"synthetic (seed {made.seed}, edge {made.edge}, {made.sessions} sessions)"
         return _loaded(make_bars(made, calendar, instrument), _MINUTE, name, calendar)
     if data.source == "store":
-        store = ParquetStore(Path(data.store))
+        store = open_store(data)
         bar_minutes = data.bar_minutes if store.coverage(instrument, data.bar_minutes) else _MINUTE
         return _loaded(store.load(instrument, bar_minutes), bar_minutes, f"store {data.store}", calendar)
     return load_bars(

@@ -12,9 +12,20 @@ import pandas as pd
 from feeds.bars import BAR_COLUMNS, TIME_ZONE, check_frame
 from feeds.errors import DataError
 
-__all__ = ["MINUTE_SPAN", "KiteMinutes", "TokenHistory", "frame_from_candles", "request_spans"]
+__all__ = [
+    "MINUTE_SPAN",
+    "SPAN_DAYS",
+    "KiteMinutes",
+    "TokenHistory",
+    "frame_from_candles",
+    "request_spans",
+    "table_from_candles",
+]
 
-MINUTE_SPAN = dt.timedelta(days=60)
+SPAN_DAYS = {1: 60, 3: 100, 5: 100, 10: 100, 15: 200, 30: 200, 60: 400}
+"""What one request may cover, days, by the minutes of a candle."""
+
+MINUTE_SPAN = dt.timedelta(days=SPAN_DAYS[1])
 """What one request for 1-minute candles may cover."""
 
 _COLUMNS = {"open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume",
@@ -50,7 +61,21 @@ class KiteMinutes:
 
 
 def frame_from_candles(candles: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return candles as a bar frame.
+    """Return candles as a bar frame; see :func:`table_from_candles`.
+
+    Raises
+    ------
+    DataError
+        If a candle lacks a field, or they are no proper bars.
+    """
+    frame = table_from_candles(candles)
+    if len(frame):
+        check_frame(frame)
+    return frame
+
+
+def table_from_candles(candles: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return candles in the form of a bar frame, whatever their values and order.
 
     Parameters
     ----------
@@ -61,13 +86,13 @@ def frame_from_candles(candles: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A bar frame, Asia/Kolkata; ``complete`` throughout, also for the candle under way if it is among them:
-        only who knows the time can tell. Empty for no candles.
+        Index and columns of a bar frame, Asia/Kolkata; ``complete`` throughout, also for the candle under way
+        if it is among them: only who knows the time can tell. Empty for no candles.
 
     Raises
     ------
     DataError
-        If a candle lacks a field, or they are no proper bars.
+        If a candle lacks a field, or has a time without a zone.
     """
     try:
         stamps = [candle["date"] for candle in candles]
@@ -88,8 +113,6 @@ def frame_from_candles(candles: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         raise DataError("found a candle of Kite's history without a time zone, expected one; ask again later")
     frame = pd.DataFrame({**columns, "complete": True}, index=index.rename("datetime"))[list(BAR_COLUMNS)]
     frame["complete"] = frame["complete"].astype(bool)
-    if len(frame):
-        check_frame(frame)
     return frame
 
 

@@ -91,6 +91,29 @@ def test_a_fill_beyond_its_bar_counts_as_an_excursion():
     assert trades_frame(fills, [context()], BARS)["mae"].iloc[0] == pytest.approx(75.0 * (beyond - 12_000.0))
 
 
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_what_has_left_no_longer_moves_with_the_market(side):
+    """Half leaves on the second bar; the other half sees a larger move on its own."""
+    index = pd.DatetimeIndex(BARS.index[5:10])
+    ends = [(100.0, 100.0), (110.0, 99.0), (104.0, 96.0), (130.0, 90.0), (105.0, 100.0)]
+    if side < 0:
+        ends = [(200.0 - low, 200.0 - high) for high, low in ends]
+    bars = pd.DataFrame({"high": [high for high, _ in ends], "low": [low for _, low in ends]}, index=index)
+    start = TIMES[5:10]
+
+    def at(bar, size, price, role="entry", order_id=1):
+        price = price if side > 0 else 200.0 - price
+        return fill(0, side * size, price, role=role, order_id=order_id)._replace(bar=bar, time=start[bar])
+
+    fills = [at(0, 150.0, 100.0), at(1, -75.0, 110.0, "target", 2), at(4, -75.0, 101.0, "square_off", 3)]
+    row = trades_frame(fills, [context()], bars).iloc[0]
+    assert row["exit_price"] == pytest.approx(105.5 if side > 0 else 94.5)
+    assert row["exit_reason"] == "square_off"
+    assert row["net_pnl"] == pytest.approx(75 * 10 + 75 * 1)
+    assert row["mfe"] == pytest.approx(75 * 10 + 75 * 30)
+    assert row["mae"] == pytest.approx(min(150 * -1.0, 75 * 10 - 75 * 10))
+
+
 def test_open_round_trips_are_left_out_and_named():
     fills = [
         fill(5, 75.0, 100.0),

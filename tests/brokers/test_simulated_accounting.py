@@ -213,7 +213,11 @@ def test_a_second_entry_is_refused_while_the_first_is_working():
 @pytest.mark.parametrize(
     ("order", "words"),
     [
-        ({"exectype": bt.Order.StopLimit}, "order type StopLimit"),
+        ({"exectype": bt.Order.StopTrail}, "order type StopTrail"),
+        ({"exectype": bt.Order.StopLimit, "price": 1010.0}, "the limit None, expected two finite numbers"),
+        ({"exectype": bt.Order.StopLimit, "plimit": 1010.0}, "the trigger is None"),
+        ({"exectype": bt.Order.StopLimit, "price": 1010.0, "plimit": 1009.95}, "expected at or above it"),
+        ({"plimit": 1010.0}, "expected it with StopLimit only"),
         ({"valid": 1}, "'valid'"),
         ({"trailamount": 5.0}, "'trailamount'"),
         ({"oco": object()}, "'oco'"),

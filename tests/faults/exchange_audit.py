@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from brokers.desk.facts import Intent
+from brokers.desk.facts import ChangeSent, Intent
 from brokers.desk.journal_file import read_journal
 from brokers.desk.state import DeskState
 from brokers.sandbox.exchange import Exchange, MarketTrade
@@ -43,6 +43,7 @@ class Audit:
 
     def __init__(self, server: SandboxServer, side: int) -> None:
         self.posts: Counter[str] = Counter()
+        self.puts: Counter[str] = Counter()
         self.excesses: list[str] = []
         self._server = server
         self._exit_side = "SELL" if side > 0 else "BUY"
@@ -55,8 +56,11 @@ class Audit:
     def check(self, folder: Path) -> Snapshot:
         """Hold orders and journal against each other; return what the exchange holds."""
         held = self.snapshot()
-        state = DeskState(row.fact for row in read_journal(folder / "journal.sqlite"))
+        facts = [row.fact for row in read_journal(folder / "journal.sqlite")]
+        state = DeskState(facts)
         sent = Counter(row["tag"] for row in held.orders)
+        changes = Counter(state.orders[fact.tag].order_id for fact in facts if isinstance(fact, ChangeSent))
+        assert self.puts <= changes, f"changes {self.puts}, written down {changes}"
         assert len(held.orders) <= len(state.orders)
         assert set(sent) <= set(state.orders)
         assert set(sent.values()) <= {1}, sent
@@ -103,6 +107,8 @@ class Audit:
             # The first thing that is done with a request, before anything can go wrong with it.
             if kinds is BEFORE_KINDS and route is not None and route.startswith("POST /orders/"):
                 self.posts[fields["tag"]] += 1
+            if kinds is BEFORE_KINDS and route is not None and route.startswith("PUT /orders/"):
+                self.puts[route.rpartition("/")[2]] += 1
             return take(kinds, now, route=route, fields=fields)
 
         faults.take = counted

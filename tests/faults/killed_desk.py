@@ -19,30 +19,38 @@ from typing import Any, NamedTuple
 from brokers.desk.facts import (
     Acknowledged,
     CancelSent,
+    ChangeSent,
     DayOpened,
     EntryDecided,
+    EntryWithdrawn,
     ExitWanted,
     Fact,
     Filled,
     Intent,
     OrderSeen,
     Sent,
+    StopMoved,
+    Target,
+    TargetReached,
     TripClosed,
 )
 from brokers.desk.journal_file import JournalFile, JournalRow
 from brokers.desk.state import DeskState
 from brokers.kite.wire import KiteWire
 from brokers.wire import OrderRequest
-from tests.faults.live_rig import Address, LiveRig
+from tests.brokers.sandbox_server.support import PRICE
+from tests.faults.live_rig import LOT, Address, LiveRig
 
 LOTS, POINTS = 8, 200.0
 LONGEST_LIFE_SECONDS = 100
 
 _OF_TRIP: dict[type, str] = {
     DayOpened: "opened", EntryDecided: "decided", ExitWanted: "exit wanted", TripClosed: "closed",
+    StopMoved: "stop moved", TargetReached: "target reached", EntryWithdrawn: "withdrawn",
 }  # fmt: skip
 _OF_ORDER: dict[type, str] = {
     Intent: "intended", Sent: "sent", Acknowledged: "acknowledged", CancelSent: "cancel sent",
+    ChangeSent: "change sent",
 }  # fmt: skip
 
 
@@ -73,6 +81,7 @@ class Killer:
         self._fatal_tags: set[str] = set()
         self._written: set[tuple[type, str]] = set()
         self._append, self._place, self._cancel = JournalFile.append, KiteWire.place, KiteWire.cancel
+        self._modify = KiteWire.modify
 
     def install(self) -> None:
         # Functions, because methods of the killer would not be bound to what they are called on.
@@ -85,7 +94,11 @@ class Killer:
         def cancel(wire: KiteWire, order_id: str) -> None:
             self.cancel(wire, order_id)
 
+        def modify(wire: KiteWire, order_id: str, **terms: Any) -> None:
+            self.modify(wire, order_id, **terms)
+
         JournalFile.append, KiteWire.place, KiteWire.cancel = append, place, cancel
+        KiteWire.modify = modify
 
     def append(self, journal: JournalFile, facts: Iterable[Fact]) -> list[JournalRow]:
         if self._state is None:
@@ -127,6 +140,17 @@ class Killer:
             if self._life.phase == "acted" and order.tag in self._fatal_tags:
                 die()
 
+    def modify(self, wire: KiteWire, order_id: str, **terms: Any) -> None:
+        assert self._state is not None
+        order = self._state.order_of(order_id)
+        assert order is not None
+        assert (ChangeSent, order.tag) in self._written, "changed before it was written down"
+        try:
+            self._modify(wire, order_id, **terms)
+        finally:
+            if self._life.phase == "acted" and order.tag in self._fatal_tags:
+                die()
+
     def _is_fatal(self, fact: Fact) -> bool:
         assert self._state is not None
         if self._life.write:
@@ -147,6 +171,8 @@ def step_of(fact: Fact, state: DeskState) -> str:
     match fact:
         case Filled():
             return f"{role} {'filled' if order.booked == abs(order.intent.size) else 'partial'}"
+        case OrderSeen(state="waiting") if fact.price or fact.units:
+            return "stop changed"
         case OrderSeen(state="waiting"):
             return "stop placed"
         case OrderSeen(state="cancelled"):
@@ -169,13 +195,26 @@ def live(life: Life) -> None:
     rig = LiveRig(Address(*life.address), Path(life.folder))
     rig.start()
     if not rig.desk.state.trips:
-        rig.enter(life.side, LOTS, stop_points=POINTS, target_points=POINTS)
+        rig.enter(life.side, LOTS, stop_points=POINTS, target_points=POINTS, **terms_of(life))
+    if life.script == "withdraw":
+        rig.wait(lambda: bool(rig.desk.state.trips))
+        rig.desk.withdraw(1)
     assert rig.wait(lambda: rig.is_flat or rig.is_held or has_to_leave(rig)), rig.account.open_position
     if life.script == "keep":
         assert rig.end(flatten=False), rig.account.open_position
         return
     decided = rig.desk.state.trips[1].decided
-    if life.script == "target":
+    if life.script == "move":
+        rig.desk.move_stop(1, decided.stop_price + life.side * 40.0)
+        assert rig.wait(lambda: rig.is_flat or (rig.desk.state.trips[1].moved_stop and rig.is_held))
+        rig.desk.leave("square_off")
+    elif life.script == "scale":
+        rig.desk.on_price(decided.targets[0].price)
+        assert rig.wait(lambda: rig.is_flat or (rig.desk.state.trips[1].levels and rig.is_held))
+        rig.desk.leave("square_off")
+    elif life.script == "withdraw":
+        rig.desk.leave("square_off")
+    elif life.script == "target":
         rig.desk.on_price(decided.target_price)
     elif life.script == "stop":
         while not rig.wait(lambda: rig.is_flat, 0.3):
@@ -184,6 +223,17 @@ def live(life: Life) -> None:
         rig.desk.leave("square_off")
     assert rig.wait(lambda: rig.is_flat), rig.account.open_position
     assert rig.end(flatten=True), rig.account.open_position
+
+
+def terms_of(life: Life) -> dict[str, Any]:
+    """Return what the entry of a script is besides a market order with one target."""
+    far = PRICE + life.side * POINTS
+    if life.script == "scale":
+        near = Target(3 * LOT, PRICE + life.side * POINTS / 2)
+        return {"targets": (near, Target((LOTS - 3) * LOT, far))}
+    if life.script == "withdraw":
+        return {"kind": "limit", "price": PRICE - life.side * POINTS / 4}
+    return {}
 
 
 def has_to_leave(rig: LiveRig) -> bool:

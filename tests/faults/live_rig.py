@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from brokers.desk.desk import OrderDesk
 from brokers.desk.facts import EntryDecided
@@ -84,11 +84,13 @@ class LiveRig:
         )
         assert self._is_up.wait(WAIT)
 
-    def enter(self, side: int, lots: int, *, stop_points: float, target_points: float) -> EntryDecided:
+    def enter(
+        self, side: int, lots: int, *, stop_points: float, target_points: float, **terms: Any
+    ) -> EntryDecided:
         signal = at("10:00").replace(tzinfo=None)
         decided = EntryDecided(
             1, side * lots * LOT, PRICE, PRICE - side * stop_points, PRICE + side * target_points, signal, 0.6
-        )
+        )._replace(**terms)
         self.desk.enter(decided, time.perf_counter())
         return decided
 
@@ -109,8 +111,13 @@ class LiveRig:
 
     @property
     def is_held(self) -> bool:
-        """Whether stops rest for exactly what is held, and nothing else works."""
-        orders = self.desk.state.orders.values()
+        """Whether stops rest for exactly what is to be held, and nothing else works."""
+        trips = list(self.desk.state.trips.values())
+        if any(trip.leaving_units or not trip.stop_is_set for trip in trips):
+            return False
+        orders = list(self.desk.state.orders.values())
+        if any(order.change is not None and order.exposure for order in orders):
+            return False
         resting = sum(order.exposure for order in orders if order.book_state == "waiting")
         held = abs(self.desk.state.position)
         return 0 < held == resting == sum(order.exposure for order in orders)

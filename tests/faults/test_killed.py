@@ -162,6 +162,26 @@ def test_killed_while_an_entry_that_rests_is_taken_back(nurseries, tmp_path, rec
     run_all(nurseries, cases("square_off", steps, first=400, sparse=True), tmp_path, record_property)
 
 
+CHANGE = ("stop change sent", "stop changed")
+
+
+@pytest.mark.slow
+def test_killed_while_a_stop_is_moved(nurseries, tmp_path, record_property):
+    run_all(nurseries, cases("move", ("stop moved", *CHANGE), first=500), tmp_path, record_property)
+
+
+@pytest.mark.slow
+def test_killed_while_a_part_is_taken_at_a_target(nurseries, tmp_path, record_property):
+    steps = ("target reached", *CHANGE, "exit intended", "exit sent", "exit acknowledged", "exit filled")
+    run_all(nurseries, cases("scale", steps, first=600), tmp_path, record_property)
+
+
+@pytest.mark.slow
+def test_killed_while_a_limit_entry_is_taken_back(nurseries, tmp_path, record_property):
+    steps = ("entry sent", "entry acknowledged", "withdrawn", "entry cancel sent", "entry cancelled")
+    run_all(nurseries, cases("withdraw", steps, first=700), tmp_path, record_property)
+
+
 def play(nursery: Nursery, case: Case, folder: Path) -> int:
     try:
         return live_four_times(nursery, case, folder)
@@ -176,12 +196,14 @@ def live_four_times(nursery: Nursery, case: Case, folder: Path) -> int:
     market = (
         running_market(case.number, every=15, partial_fill_probability=1.0, idle_fill_ms=float("inf"))
         if case.sparse
-        else running_market(case.number, partial_fill_probability=1.0)
+        # A part of one stop: of several a whole one might be it
+        else running_market(case.number, partial_fill_probability=float(case.script != "scale"))
     )
     with SandboxServer(market) as server:
         audit = Audit(server, side)
         server.faults.add(Fault(kind="late_row", probability=0.3, seconds=0.4, count=None))
         server.faults.add(Fault(kind="lost_answer", probability=0.2, count=None))
+        server.faults.add(Fault(kind="lost_answer", route="PUT /orders/*", probability=0.3, count=None))
         server.faults.add(Fault(kind="drop_event", probability=draw.choice([0.0, 0.5]), count=None))
         life = Life(str(folder), (server.api_root, server.ticker_root), case.script, side)
         assert nursery.live(life._replace(step=case.step, phase=case.phase)) == "killed"

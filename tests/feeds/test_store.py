@@ -1,10 +1,10 @@
-"""The contract of every bar store; a further back end joins by adding its factory to ``STORES``."""
+"""The contract of every bar store; a further back end joins in ``STORES`` and in ``fresh_store``."""
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,16 +13,32 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feeds.errors import DataError, SettingsError
-from feeds.store.base import Appended, BarStore, Series
+from feeds.store.base import Appended, BarStore, DateSpan, FetchedSpan, Series
 from feeds.store.parquet import ParquetStore
+from feeds.store.timescale import TimescaleStore
 from tests.feeds.frames import day_frame, frame_of
+from tests.feeds.postgres import empty_tables
 
-STORES: dict[str, Callable[[Path], BarStore]] = {"parquet": ParquetStore}
+STORES = ("parquet", "timescale")
 
 
-@pytest.fixture(params=sorted(STORES))
-def store(request, tmp_path) -> BarStore:
-    return STORES[request.param](tmp_path / "bars")
+@pytest.fixture(params=STORES)
+def fresh_store(request, tmp_path_factory) -> Callable[[], BarStore]:
+    """Gives an empty store each time it is called."""
+    if request.param == "parquet":
+        return lambda: ParquetStore(tmp_path_factory.mktemp("bars"))
+    server = request.getfixturevalue("postgres")
+
+    def make() -> BarStore:
+        empty_tables(server)
+        return TimescaleStore(server.dsn())
+
+    return make
+
+
+@pytest.fixture
+def store(fresh_store) -> BarStore:
+    return fresh_store()
 
 
 def test_an_empty_store_holds_nothing(store):
@@ -40,10 +56,9 @@ def test_what_is_appended_is_loaded_bit_for_bit(store):
     pd.testing.assert_frame_equal(store.load("NIFTY", 1), frame, check_exact=True, check_freq=False)
 
 
-def test_a_second_object_on_the_same_place_sees_the_bars(tmp_path):
-    for name, make in STORES.items():
-        make(tmp_path / name).append("NIFTY", 1, frame_of("2016-01-01"))
-        assert make(tmp_path / name).coverage("NIFTY", 1).bars == 5
+def test_a_second_object_on_the_same_place_sees_the_bars(store):
+    store.append("NIFTY", 1, frame_of("2016-01-01"))
+    assert copy.copy(store).coverage("NIFTY", 1).bars == 5
 
 
 def test_appending_again_changes_nothing(store):
@@ -84,17 +99,16 @@ def test_earlier_bars_may_come_later(store):
 
 @given(data=st.data())
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_overlapping_pieces_in_any_order_make_the_whole(tmp_path_factory, data):
+def test_any_overlapping_pieces_in_any_order_make_the_whole(fresh_store, data):
     whole = frame_of("2015-12-30", "2015-12-31", "2016-01-01", bars=4)
     cuts = data.draw(st.lists(st.tuples(st.integers(0, 11), st.integers(1, 12)), max_size=4))
     pieces = data.draw(st.permutations([(0, 7), (5, 12), *cuts]))
-    for make in STORES.values():
-        store = make(tmp_path_factory.mktemp("bars"))
-        added = sum(
-            store.append("NIFTY", 1, whole.iloc[start : start + length]).added for start, length in pieces
-        )
-        assert added == 12
-        pd.testing.assert_frame_equal(store.load("NIFTY", 1), whole, check_freq=False)
+    store = fresh_store()
+    added = sum(
+        store.append("NIFTY", 1, whole.iloc[start : start + length]).added for start, length in pieces
+    )
+    assert added == 12
+    pd.testing.assert_frame_equal(store.load("NIFTY", 1), whole, check_freq=False)
 
 
 @pytest.mark.parametrize(
@@ -200,3 +214,152 @@ def test_a_conflict_names_the_column_that_differs(store):
     other = frame.assign(complete=False)
     with pytest.raises(DataError, match=r"\(complete True stored, False new\)"):
         store.append("NIFTY", 1, other)
+
+
+# -- spans that were fetched -------------------------------------------------------------------------------
+
+
+def span(first: str, last: str, source: str = "kite") -> FetchedSpan:
+    return FetchedSpan(source, dt.date.fromisoformat(first), dt.date.fromisoformat(last))
+
+
+def spans(store: BarStore, source: str = "kite") -> list[tuple[str, str]]:
+    return [(str(first), str(last)) for first, last in store.fetched("NIFTY", 1, source)]
+
+
+def test_nothing_was_fetched_where_nobody_said_so(store):
+    assert spans(store) == []
+    store.append("NIFTY", 1, frame_of("2016-01-04"))
+    assert spans(store) == []
+
+
+def test_spans_that_touch_or_overlap_are_one(store):
+    store.append("NIFTY", 1, frame_of("2016-01-11"), fetched=span("2016-01-11", "2016-01-12"))
+    store.append("NIFTY", 1, frame_of("2016-01-04"), fetched=span("2016-01-04", "2016-01-05"))
+    assert spans(store) == [("2016-01-04", "2016-01-05"), ("2016-01-11", "2016-01-12")]
+    store.append("NIFTY", 1, frame_of("2016-01-06"), fetched=span("2016-01-06", "2016-01-08"))
+    assert spans(store) == [("2016-01-04", "2016-01-08"), ("2016-01-11", "2016-01-12")]
+    store.append("NIFTY", 1, frame_of("2016-01-07"), fetched=span("2016-01-07", "2016-01-10"))
+    assert spans(store) == [("2016-01-04", "2016-01-12")]
+
+
+def test_a_span_may_cross_a_year(store):
+    frame = frame_of("2015-12-31", "2016-01-01")
+    store.append("NIFTY", 1, frame, fetched=span("2015-12-30", "2016-01-02"))
+    assert spans(store) == [("2015-12-30", "2016-01-02")]
+
+
+def test_spans_are_kept_apart_by_source_and_series(store):
+    store.append("NIFTY", 1, frame_of("2016-01-04"), fetched=span("2016-01-04", "2016-01-04"))
+    assert spans(store, "upstox") == []
+    assert store.fetched("BANKNIFTY", 1, "kite") == []
+    assert store.fetched("NIFTY", 3, "kite") == []
+    store.append("NIFTY", 1, frame_of("2016-01-05"), fetched=span("2016-01-05", "2016-01-05", "upstox"))
+    assert spans(store) == [("2016-01-04", "2016-01-04")]
+    assert spans(store, "upstox") == [("2016-01-05", "2016-01-05")]
+
+
+def test_known_bars_may_turn_out_to_be_a_whole_answer(store):
+    store.append("NIFTY", 1, frame_of("2016-01-04"))
+    answered = store.append("NIFTY", 1, frame_of("2016-01-04"), fetched=span("2016-01-04", "2016-01-04"))
+    assert answered == Appended(0, 5)
+    assert store.fetched("NIFTY", 1, "kite") == [DateSpan(dt.date(2016, 1, 4), dt.date(2016, 1, 4))]
+    store.append("NIFTY", 1, frame_of("2016-01-04"), fetched=span("2016-01-04", "2016-01-04"))
+    assert len(spans(store)) == 1
+
+
+def test_a_refused_answer_leaves_no_span(store):
+    store.append("NIFTY", 1, frame_of("2016-01-04"))
+    other = frame_of("2016-01-04", "2016-01-05").assign(volume=1.0)
+    with pytest.raises(DataError, match="5 bars are stored"):
+        store.append("NIFTY", 1, other, fetched=span("2016-01-04", "2016-01-05"))
+    assert spans(store) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "is_inside"),
+    [
+        ("2016-01-04", "2016-01-06", True),
+        ("2016-01-03", "2016-01-07", True),
+        ("2016-01-05", "2016-01-06", False),
+        ("2016-01-04", "2016-01-05", False),
+    ],
+)
+def test_an_answer_holds_no_bar_of_another_day(store, first, last, is_inside):
+    frame = frame_of("2016-01-04", "2016-01-06")
+    if is_inside:
+        assert store.append("NIFTY", 1, frame, fetched=span(first, last)).added == 10
+    else:
+        with pytest.raises(DataError, match="holds bars from 2016-01-04 to 2016-01-06; nothing was stored"):
+            store.append("NIFTY", 1, frame, fetched=span(first, last))
+        assert store.instruments() == []
+
+
+def test_an_answer_without_a_bar_proves_nothing(store):
+    with pytest.raises(DataError, match="holds no bar, which proves nothing"):
+        store.append("NIFTY", 1, frame_of("2016-01-04").iloc[:0], fetched=span("2016-01-04", "2016-01-04"))
+    assert spans(store) == []
+
+
+def test_a_span_has_two_ends_and_a_source(store):
+    frame = frame_of("2016-01-04")
+    with pytest.raises(SettingsError, match="2016-01-05 is after the last date 2016-01-04"):
+        store.append("NIFTY", 1, frame, fetched=span("2016-01-05", "2016-01-04"))
+    with pytest.raises(SettingsError, match="source 'Kite/x' cannot name"):
+        store.append("NIFTY", 1, frame, fetched=span("2016-01-04", "2016-01-04", "Kite/x"))
+
+
+# -- columns -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [["close"], ["complete", "open"], []])
+def test_only_the_columns_asked_for(store, columns):
+    whole = frame_of("2015-12-31", "2016-01-01")
+    store.append("NIFTY", 1, whole)
+    first = dt.date(2016, 1, 1)
+    loaded = store.load("NIFTY", 1, first, first, columns=columns)
+    expected = whole.loc["2016-01-01", columns]
+    pd.testing.assert_frame_equal(loaded, expected, check_freq=False, check_column_type=bool(columns))
+
+
+def test_an_unknown_column_is_refused(store):
+    store.append("NIFTY", 1, frame_of("2016-01-01"))
+    with pytest.raises(SettingsError, match="column 'signal' is not stored; expected some of open, high"):
+        store.load("NIFTY", 1, columns=["close", "signal"])
+
+
+def test_stamps_in_nanoseconds_are_kept_in_microseconds(store):
+    frame = frame_of("2016-01-01")
+    store.append("NIFTY", 1, frame.set_axis(frame.index.as_unit("ns"), axis=0))
+    assert store.load("NIFTY", 1).index.unit == "us"
+    odd = frame.set_axis(frame.index.as_unit("ns") + pd.Timedelta(1, "ns"), axis=0)
+    with pytest.raises(DataError, match="expected whole microseconds"):
+        store.append("NIFTY", 1, odd)
+
+
+@pytest.mark.parametrize("day", ["1990-01-01", "1994-12-31", "1995-01-01", "2049-12-31", "2050-01-01"])
+def test_any_year_has_its_place(store, day):
+    frame = frame_of(day)
+    store.append("NIFTY", 1, frame)
+    pd.testing.assert_frame_equal(store.load("NIFTY", 1), frame, check_freq=False)
+
+
+@given(
+    values=st.lists(
+        st.tuples(st.floats(0.05, 1e9), st.floats(0, 1e15), st.floats(0, 1e15) | st.just(float("nan"))),
+        min_size=1,
+        max_size=5,
+    ),
+    complete=st.booleans(),
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_value_comes_back_as_it_went_in(fresh_store, values, complete):
+    store = fresh_store()
+    price, volume, open_interest = map(np.array, zip(*values, strict=True))
+    frame = day_frame("2016-01-01", len(values)).assign(
+        open=price, high=price, low=price, close=price, volume=volume, open_interest=open_interest,
+        complete=complete,
+    )  # fmt: skip
+    store.append("NIFTY", 1, frame)
+    pd.testing.assert_frame_equal(store.load("NIFTY", 1), frame, check_exact=True, check_freq=False)
+    assert store.append("NIFTY", 1, frame) == Appended(0, len(frame))

@@ -34,6 +34,26 @@ NO_COSTS = {"slippage": {"model": "none"}, "latency_ms": 0.0}
 
 
 @pytest.mark.parametrize(
+    "orders",
+    [
+        {},
+        {"entry": {"kind": "limit", "offset_atr": 0.0}},
+        {"targets": [{"atr": 1.0, "fraction": 0.5}, {"atr": 2.0, "fraction": 0.5}]},
+    ],
+)
+def test_orders_with_a_limit_do_not_make_slippage_look_small(tmp_path, orders):
+    chosen = settings_for("random_entry", strategy=orders, broker=NO_COSTS)
+    day = read_day(record(tmp_path / "day", BARS, chosen))
+    replay = replay_day(day)
+    result = compare_days(day, replay.run, replay.tick)
+    figures = calibrate([result], "percent").slippage
+    resting = sum(pair.live.exit_reason == "target" for pair in result.trades)
+    market = 0 if "entry" in orders else len(result.trades)
+    left = 0 if "targets" in orders else len(result.trades) - resting
+    assert (figures.fills if figures else 0) == market + left
+
+
+@pytest.mark.parametrize(
     ("model", "name", "value"),
     [
         ("percent", "percent", 0.012), ("ticks", "ticks", 30.0),

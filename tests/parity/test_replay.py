@@ -52,6 +52,27 @@ def test_the_replay_of_a_backtest_is_that_backtest(tmp_path, name):
     assert result.tick == 0.05
 
 
+ORDERS = {
+    "limit": {"entry": {"kind": "limit", "offset_atr": 0.2, "valid_bars": 2}},
+    "stop_limit": {"entry": {"kind": "stop_limit", "offset_atr": 0.2, "limit_atr": 0.4}},
+    "trailing": {"trail_atr": 1.0},
+    "scaling": {
+        "targets": [{"atr": 0.5, "fraction": 0.5}, {"atr": 2.0, "fraction": 0.5}], "trail_atr": 1.5,
+        "sizer": "fixed", "fixed_units": 150,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("orders", ORDERS.values(), ids=ORDERS.keys())
+def test_a_day_with_more_than_market_orders_is_replayed(tmp_path, orders):
+    chosen = settings_for("random_entry", strategy=orders)
+    day = read_day(record(tmp_path / "day", BARS, chosen))
+    result = compared(day)
+    assert len(result.trades) >= 2
+    assert result.failures(max_difference=0.0) == []
+    assert str(result.backtest.trips) == str(day.run.trips)
+
+
 def test_warm_up_is_seen_and_never_traded(tmp_path):
     folder = record(tmp_path / "day", BARS, settings_for("random_entry"), first=BARS.index[-60])
     day = read_day(folder)

@@ -27,6 +27,15 @@ def text(*overrides):
         ("broker.max_percent_of_volume=5", "at most 5 % of a bar's volume"),
         ("strategy.stop_atr=1.5", "Stop at 1.5 and target at 3 times ATR(14)"),
         ("strategy.last_entry=14:30", "at or after 14:30"),
+        ("strategy.trail_atr=1.5", "the stop is moved to 1.5 times ATR(14) from it"),
+        (
+            "strategy.targets=[{atr: 1, fraction: 0.25}, {atr: 4, fraction: 0.75}]",
+            "targets in whole lots, the last for the rest (0.25 at 1, 0.75 at 4), times ATR(14)",
+        ),
+        ("strategy.entry.kind=limit", "0.25 times ATR(14) better than the signal bar's close"),
+        ("strategy.entry.kind=limit", "from the entry's limit."),
+        ("strategy.entry.kind=stop_limit", "from the entry's trigger."),
+        ("strategy.entry.kind=stop_limit", "What has not filled after 3 bars is taken back."),
     ],
 )
 def test_a_setting_changes_its_sentence(override, sentence):

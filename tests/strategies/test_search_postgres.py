@@ -1,63 +1,27 @@
 """One study on PostgreSQL, two processes."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ml.registry import ModelRegistry
 from strategies.search.storage import open_study
+from tests.feeds.postgres import need_postgres, running_postgres
 from tests.strategies.search_example import write_search_file
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIALS = 24
 
 
-def postgres_programs():
-    """The folder of initdb and pg_ctl, or None."""
-    found = shutil.which("initdb")
-    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    return folders[-1] if folders and (folders[-1] / "pg_ctl").exists() else None
-
-
-@contextmanager
-def running_postgres(programs):
-    """Yield the folder of the socket of a fresh server that listens nowhere else."""
-    # PostgreSQL does not run as root, and its user may not enter the folders of the tests
-    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    folder = Path(tempfile.mkdtemp(prefix="muhurat-pg-", dir="/tmp"))  # a socket's path is short
-    if as_user:
-        shutil.chown(folder, "postgres")
-    data = folder / "data"
-
-    def run(*command):
-        subprocess.run([*as_user, *command], check=True, capture_output=True, cwd=folder, timeout=120)
-
-    run(programs / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync")
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-    log = folder / "log"
-    run(programs / "pg_ctl", "-D", data, "-l", log, "-w", "-t", "60", "-o", options, "start")
-    try:
-        yield folder
-    finally:
-        run(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
-        shutil.rmtree(folder)
-
-
 @pytest.fixture
 def socket_folder():
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("needs PostgreSQL's initdb and pg_ctl; install the package postgresql")
-    with running_postgres(programs) as folder:
-        yield folder
+    with running_postgres(need_postgres()) as server:
+        yield server.folder
 
 
 @pytest.mark.slow

@@ -57,6 +57,11 @@ const wayEnd = (name, price, account) => isNumber(price)
 const reasonsOf = (trade, decisions) =>
   decisions.findLast((one) => trade && one.side === trade.side && !one.denied && instant(one.start) < instant(trade.entry_time))?.why ?? "";
 
+// Of several instruments the first that holds something is shown whole, and the others in a line each.
+const heldBeside = (account, shown) => (account.positions ?? []).filter((one) => one.position && one.symbol !== shown).map((one) =>
+  element("p", isNumber(one.stop_price) ? "hint" : "alarm", element("b", "", `${one.position > 0 ? "Long" : "Short"} ${grouped(Math.abs(one.position))} ${one.symbol}`),
+    ` at ${points(one.average_price)}, last ${points(one.last_price)}, stop ${points(one.stop_price)}, target ${points(one.target_price)}, ${result(one.unrealised)}`));
+
 export const showPosition = ({ now, decisions }) => {
   const account = now?.account, body = find("position-body");
   if (!account) {
@@ -74,15 +79,17 @@ export const showPosition = ({ now, decisions }) => {
     return;
   }
   const long = account.position > 0, why = reasonsOf(now.trades.find((trade) => !trade.exit_time), decisions);
-  const { stop_price: stop, target_price: target } = account;
+  const { stop_price: stop, target_price: target } = account, own = account.positions?.find((one) => one.position);
+  const symbol = own?.symbol ?? now.symbol, open = own?.unrealised ?? account.unrealised;
   body.replaceChildren(...[
-    element("p", "big", element("span", `side ${long ? "long" : "short"}`, long ? "LONG" : "SHORT"), element("span", toneOf(account.unrealised), result(account.unrealised)), element("small", "", " open")),
-    element("p", "hint", `${sizeWords(account.position, account.lot)} of ${now.symbol}`),
+    element("p", "big", element("span", `side ${long ? "long" : "short"}`, long ? "LONG" : "SHORT"), element("span", toneOf(open), result(open)), element("small", "", " open")),
+    element("p", "hint", `${sizeWords(account.position, account.lot)} of ${symbol}`),
     why ? element("p", "hint why", element("b", "", "Why "), why) : null,
     way(account),
     isNumber(stop) || isNumber(target) ? element("div", "ends", wayEnd("Stop", stop, account), wayEnd("Target", target, account)) : null,
     isNumber(stop) ? null : element("p", "alarm", "No stop is known for this position."),
     element("dl", "facts", ...fact("Average", points(account.average_price)), ...fact("Last", points(account.last_price))),
+    ...heldBeside(account, symbol),
   ].filter(Boolean));
 };
 
@@ -120,7 +127,7 @@ export const showRisk = ({ now }) => {
     const tone = known && share >= 1 || rule.name === "kill_switch" && blocks ? "bad" : blocks || known && share >= 0.75 ? "warn" : "";
     const money = unit === "rupees";
     const value = known ? (money ? `${rupees(used)} of ${rupees(limit)}` : `${short(used)} of ${short(limit)} ${unit}`) : "";
-    const line = element("div", `rule ${tone}`, element("p", "", element("span", "name", capital(plain(rule.name))), element("span", "value", value)));
+    const line = element("div", `rule ${tone}`, element("p", "", element("span", "name", [capital(plain(rule.name)), rule.instrument].filter(Boolean).join(", ")), element("span", "value", value)));
     line.title = rule.description;
     if (known) {
       const track = placed(element("div", "track", element("i", "")), { share });

@@ -19,10 +19,15 @@ class ModelOrder:
     request: OrderRequest
     state: str
     filled: int = 0
+    size: int = field(init=False)
+    price: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size, self.price = self.request.size, self.request.price
 
     @property
     def remaining(self) -> int:
-        return abs(self.request.size) - self.filled
+        return abs(self.size) - self.filled
 
     @property
     def works(self) -> bool:
@@ -42,9 +47,8 @@ class ModelExchange:
         return sum(trade.size for trade in self.trades)
 
     def place(self, request: OrderRequest) -> str:
-        order = ModelOrder(
-            f"9{len(self.orders):05d}", request, "waiting" if request.kind == "stop" else "open"
-        )
+        waits = request.kind in ("stop", "stop_limit")
+        order = ModelOrder(f"9{len(self.orders):05d}", request, "waiting" if waits else "open")
         self.orders.append(order)
         return order.order_id
 
@@ -53,6 +57,13 @@ class ModelExchange:
         if not order.works:
             return False
         order.state = "cancelled"
+        return True
+
+    def modify(self, order_id: str, size: int, price: float) -> bool:
+        order = self.find(order_id)
+        if order.state != "waiting" or order.filled:
+            return False
+        order.size, order.price = size, price
         return True
 
     def find(self, order_id: str) -> ModelOrder:
@@ -72,8 +83,8 @@ class ModelExchange:
     def rows(self, *, hidden: frozenset[str] = frozenset()) -> list[BookOrder]:
         return [
             BookOrder(
-                order.order_id, (order.request.tag,), SYMBOL, PRODUCT, order.request.size, order.filled,
-                25_000.0 if order.filled else 0.0, order.state,
+                order.order_id, (order.request.tag,), SYMBOL, PRODUCT, order.size, order.filled,
+                25_000.0 if order.filled else 0.0, order.state, "", order.price,
             )
             for order in self.orders
             if order.order_id not in hidden

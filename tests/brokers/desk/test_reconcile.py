@@ -31,6 +31,37 @@ def test_a_row_that_is_older_than_what_is_known_is_no_news(state):
     assert facts_of_rows(state, [row("cancelled", 65)]) == [OrderSeen(TAG, "cancelled", 65, 25_000.0)]
 
 
+@pytest.mark.parametrize(
+    ("order_state", "size", "price", "told"),
+    [
+        ("waiting", -130, 24_950.0, None),
+        ("waiting", -130, 0.0, None),  # a row that names no price
+        ("waiting", -130, 24_970.0, (0, 24_970.0)),
+        ("waiting", -65, 24_950.0, (65, 0.0)),
+        ("open", -65, 24_970.0, (65, 0.0)),  # its trigger is history
+        ("pending", -65, 24_970.0, None),  # on its way: either may be shown
+    ],
+)
+def test_what_a_stop_was_changed_to_is_believed_of_the_book_where_it_rests(
+    state, order_state, size, price, told
+):
+    tag = "mutest00000002"
+    for fact in (
+        Intent(tag, 1, "stop", -130, "stop", 24_950.0, 24_950.0),
+        Sent(tag),
+        Acknowledged(tag, "900002"),
+    ):
+        state.apply(fact)
+    state.apply(OrderSeen(tag, order_state, 0, 0.0))
+    shown = BookOrder("900002", (tag,), SYMBOL, PRODUCT, size, 0, 0.0, order_state, "", price)
+    expected = [] if told is None else [OrderSeen(tag, order_state, 0, 0.0, "", *told)]
+    assert facts_of_rows(state, [shown], from_book=True) == expected
+    assert facts_of_rows(state, [shown]) == []  # an update may be older than the book
+    for fact in expected:
+        state.apply(fact)
+    assert facts_of_rows(state, [shown], from_book=True) == []
+
+
 def test_a_cancelled_row_counts_whatever_it_says_of_fills(state):
     state.apply(OrderSeen(TAG, "open", 65, 25_000.0))
     assert facts_of_rows(state, [row("cancelled", 0)]) == [OrderSeen(TAG, "cancelled", 0, 25_000.0)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from brokers.desk.desk import OrderDesk
 from brokers.desk.facts import DayOpened, EntryDecided, Fact
@@ -52,6 +53,9 @@ class ModelWire:
         self.lost_answers = 0
         self.refusals: list[BrokerError] = []
         self.cancel_errors: list[BrokerError] = []
+        self.change_errors: list[BrokerError] = []
+        self.lost_changes: list[bool] = []
+        self.changes: list[tuple[str, int, float, bool]] = []
         self.read_errors: list[BrokerError] = []
         self.hidden: set[str] = set()
         self.rejects_markets = False
@@ -69,7 +73,7 @@ class ModelWire:
             order = self.exchange.find(order_id)
             if request.kind == "market" and self.rejects_markets:
                 order.state = "rejected"
-            elif request.kind != "stop":
+            elif request.kind in ("market", "limit"):
                 wanted = self.fills.pop(0) if self.fills else None
                 self.exchange.fill(order, order.remaining if wanted is None else wanted)
             self._look()
@@ -91,6 +95,22 @@ class ModelWire:
         if not done:
             raise OrderRefusedError("order cannot be cancelled as it is being processed")
         self.on_update(row)
+
+    def modify(self, order_id: str, *, size: int, price: float, resized: bool) -> None:
+        with self.lock:
+            self.changes.append((order_id, size, price, resized))
+            if self.change_errors:
+                raise self.change_errors.pop(0)
+            arrives = self.lost_changes.pop(0) if self.lost_changes else None
+            done = arrives is False or self.exchange.modify(order_id, size, price)
+            self._look()
+            row = self._row(self.exchange.find(order_id))
+        if done and arrives is None:
+            self.on_update(row)
+        if arrives is not None:
+            raise OutcomeUnknownError("connection dropped")
+        if not done:
+            raise OrderRefusedError("order cannot be modified as it is being processed")
 
     def orders(self) -> list[BookOrder]:
         with self.lock:
@@ -179,14 +199,12 @@ class DeskRig:
         self.journal.close()
         return done
 
-    def enter(self, lots: int = 1, side: int = 1, trip: int = 1) -> None:
+    def enter(self, lots: int = 1, side: int = 1, trip: int = 1, **terms: Any) -> None:
         signal = TIME.replace(tzinfo=None)
-        self.desk.enter(
-            EntryDecided(
-                trip, side * lots * LOT, 25_000.0, 25_000.0 - side * 50, 25_000.0 + side * 75, signal, 0.6
-            ),
-            0.0,
+        decided = EntryDecided(
+            trip, side * lots * LOT, 25_000.0, 25_000.0 - side * 50, 25_000.0 + side * 75, signal, 0.6
         )
+        self.desk.enter(decided._replace(**terms), 0.0)
 
     def wait(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
         with self.changed:

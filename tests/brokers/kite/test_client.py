@@ -300,15 +300,19 @@ def test_an_order_is_sent_as_it_is(server, client):
          OutcomeUnknownError),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("write", ["place", "cancel"])
+@pytest.mark.parametrize("write", ["place", "cancel", "modify"])
 def test_a_write_is_sent_once_whatever_becomes_of_it(server, client, log, write, answer, expected):
-    call = PLACE if write == "place" else "DELETE /orders/regular/7"
+    call, ask = {
+        "place": (PLACE, lambda: client.place(ORDER, is_exit=False)),
+        "cancel": ("DELETE /orders/regular/7", lambda: client.cancel("7")),
+        "modify": ("PUT /orders/regular/7", lambda: client.modify("7", {"trigger_price": 24_900.0})),
+    }[write]
     server.on(call, answer)
-    if write == "cancel" and b"order_id" in (answer.body or b""):
-        client.cancel("7")  # the answer to a cancel says nothing that matters
+    if write != "place" and b"order_id" in (answer.body or b""):
+        ask()  # the answer to a cancel or a change says nothing that matters
     else:
         with pytest.raises(BrokerError) as caught:
-            client.place(ORDER, is_exit=False) if write == "place" else client.cancel("7")
+            ask()
         assert type(caught.value) is expected
     assert len(server.requests) == 1
     assert log.events == []

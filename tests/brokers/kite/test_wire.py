@@ -63,6 +63,11 @@ def request(kind, size=130, price=0.0) -> OrderRequest:
                 "market_protection": -1,
             },
         ),
+        (
+            request("stop_limit", 130, 24_700.2)._replace(limit=24_705.0),
+            {"stop_order": "SL-M"},
+            {"transaction_type": "BUY", "order_type": "SL", "trigger_price": 24_700.2, "price": 24_705.0},
+        ),
     ],
 )
 def test_orders_in_kites_words(asked, settings, expected):
@@ -189,6 +194,7 @@ class Client:
         self._orders, self._trades, self._positions = list(orders), list(trades), list(positions)
         self.placed: list[tuple[dict, bool]] = []
         self.cancelled: list[str] = []
+        self.changed: list[tuple[str, dict]] = []
 
     def place(self, order, *, is_exit):
         self.placed.append((order, is_exit))
@@ -196,6 +202,9 @@ class Client:
 
     def cancel(self, order_id):
         self.cancelled.append(order_id)
+
+    def modify(self, order_id, changes):
+        self.changed.append((order_id, dict(changes)))
 
     def orders(self):
         return self._orders
@@ -216,6 +225,40 @@ def test_the_wire_sends_through_the_client():
         (COMMON | {"transaction_type": "BUY", "order_type": "LIMIT", "price": 24_650.3}, True)
     ]
     assert client.cancelled == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("size", "resized", "settings", "expected"),
+    [
+        (-130, False, {}, {"order_type": "SL", "trigger_price": 24_600.0, "price": 24_354.0}),
+        (130, False, {}, {"order_type": "SL", "trigger_price": 24_600.0, "price": 24_846.0}),
+        (
+            -65,
+            True,
+            {"stop_limit_percent": 0},
+            {"order_type": "SL", "trigger_price": 24_600.0, "price": 24_600.0, "quantity": 65},
+        ),
+        (
+            65,
+            True,
+            {"stop_order": "SL-M"},
+            {"order_type": "SL-M", "trigger_price": 24_600.0, "market_protection": -1, "quantity": 65},
+        ),
+    ],
+)
+def test_a_stop_is_changed_and_its_quantity_sent_only_where_it_changes(size, resized, settings, expected):
+    client = Client()
+    wire = KiteWire(client, FUTURE, SETTINGS.model_copy(update=settings))
+    wire.modify("7", size=size, price=24_600.0, resized=resized)
+    assert client.changed == [("7", expected)]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "price", "expected"),
+    [(24_600.0, 24_354.0, 24_600.0), (0, 24_650.3, 24_650.3), (None, None, 0.0), (24_600.0, 0, 24_600.0)],
+)
+def test_the_price_of_a_row_is_the_trigger_of_a_stop(trigger, price, expected):
+    assert book_order_from_update(row(trigger_price=trigger, price=price)).price == expected
 
 
 TRADE = {

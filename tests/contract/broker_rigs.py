@@ -1,0 +1,421 @@
+"""Brokers under one suite: the simulated one, and the live one at the sandbox of each real broker.
+
+A rig is driven as a strategy drives a broker: it buys, sells and cancels on a feed, and hears of its orders.
+Prices move as the test says, so that nothing depends on how fast a machine is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import backtrader as bt
+import requests
+from backtrader import date2num
+from kiteconnect import KiteConnect
+
+from brokers.broker_store import BrokerStore
+from brokers.execution import ExecutionModel
+from brokers.journal import Journal
+from brokers.order import SimulatedOrder
+from brokers.participation import VolumeParticipation
+from brokers.risk.gate import RiskGate
+from brokers.sandbox.faults import Fault
+from brokers.settings import make_charges, make_rules, make_slippage
+from brokers.simulated import SimulatedBroker
+from brokers.slippage import LatencyModel
+from feeds.clock import ReplayClock
+from feeds.log import NullLog
+from feeds.terms import ContractTerms
+from strategies.live_accounts import ExchangeAccount
+from strategies.settings import Settings
+from tests.brokers.sandbox_server.support import DAY, NEAR, PRICE, at
+from tests.faults.live_rig import QUICK
+from tests.support import settings_of
+
+LOT = NEAR.lot
+WAIT = 30.0
+"""Seconds that a test waits for what has to happen."""
+
+STOP_POINTS, TARGET_POINTS = 50.0, 100.0
+FREEZE_LOTS = 24
+
+_ON_ITS_WAY = (bt.Order.Created, bt.Order.Submitted)
+_FINAL = ("COMPLETE", "CANCELLED", "REJECTED")
+
+
+class Rig(Protocol):
+    """What the suite asks of every broker."""
+
+    told: list[tuple[str, str]]
+
+    def enter(self, side: int, lots: int = 1) -> SimulatedOrder:
+        """Send a market entry with stop and target."""
+
+    def leave(self, units: int | None = None) -> SimulatedOrder:
+        """Send a market order over what is held, or over so many units."""
+
+    def cancel(self, order: SimulatedOrder) -> bool:
+        """Take an order back."""
+
+    def settle(self) -> None:
+        """Let everything happen that the present price makes happen."""
+
+    def settle_in_part(self) -> None:
+        """Let a part of what was sent fill, where the rig was made so."""
+
+    def close_at(self, points: float) -> None:
+        """Trade at so many points from the first price, where stop or target closes the position."""
+
+    @property
+    def position(self) -> int:
+        """Signed units, as the broker tells its strategy."""
+
+    @property
+    def protected(self) -> int:
+        """Unsigned units that a resting stop covers."""
+
+    @property
+    def exits(self) -> int:
+        """Unsigned units that would be closed if every order that closes something filled."""
+
+    @property
+    def cash(self) -> float:
+        """Rupees."""
+
+    def end(self) -> None:
+        """End it."""
+
+
+class HandFeed:
+    """A feed of bars that are given one by one: what a broker reads of one, and nothing else."""
+
+    def __init__(self, name: str = "NIFTY") -> None:
+        self._name = name
+        self.lines = self
+        self._closed = at("10:00").replace(tzinfo=None)
+        self.datetime, self.open, self.high = _Line(), _Line(), _Line()
+        self.low, self.close, self.volume = _Line(), _Line(), _Line()
+
+    def __len__(self) -> int:
+        return self.datetime.lencount
+
+    def add(self, first: float, last: float, volume: float = 1e9) -> None:
+        """Close a bar of three minutes that went from one price to another."""
+        self._closed += dt.timedelta(minutes=3)
+        self.datetime.push(date2num(self._closed))
+        for line, value in (
+            (self.open, first), (self.high, max(first, last)), (self.low, min(first, last)),
+            (self.close, last), (self.volume, volume),
+        ):  # fmt: skip
+            line.push(value)
+
+    def opened_at(self) -> dt.datetime:
+        return self._closed - dt.timedelta(minutes=3)
+
+    def closed_at(self) -> dt.datetime:
+        return self._closed
+
+
+class _Line:
+    def __init__(self) -> None:
+        self._values: list[float] = []
+
+    @property
+    def lencount(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, ago: int) -> float:
+        return self._values[len(self._values) - 1 + ago]
+
+    def push(self, value: float) -> None:
+        self._values.append(value)
+
+
+class _Strategist:
+    """Sends orders as :class:`strategies.base.IntradayStrategy` does."""
+
+    broker: Any
+    feed: HandFeed
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.sent: list[SimulatedOrder] = []
+
+    def enter(self, side: int, lots: int = 1) -> SimulatedOrder:
+        place, protect = self._sides(side)
+        size, close = lots * LOT, self.feed.close[0]
+        entry = place(None, self.feed, size, exectype=bt.Order.Market, transmit=False, role="entry")
+        protect(
+            None, self.feed, size, exectype=bt.Order.Stop, price=close - side * STOP_POINTS, parent=entry,
+            transmit=False, role="stop",
+        )  # fmt: skip
+        protect(
+            None, self.feed, size, exectype=bt.Order.Limit, price=close + side * TARGET_POINTS, parent=entry,
+            transmit=True, role="target",
+        )  # fmt: skip
+        self.sent.append(entry)
+        return entry
+
+    def leave(self, units: int | None = None) -> SimulatedOrder:
+        held = self.position
+        _, close = self._sides(1 if held > 0 else -1)
+        order = close(None, self.feed, units or abs(held), exectype=bt.Order.Market, role="signal")
+        self.sent.append(order)
+        return order
+
+    def cancel(self, order: SimulatedOrder) -> bool:
+        return bool(self.broker.cancel(order))
+
+    @property
+    def position(self) -> int:
+        return int(self.broker.getposition(self.feed).size)
+
+    @property
+    def cash(self) -> float:
+        return float(self.broker.getcash())
+
+    def _sides(self, side: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        return (self.broker.buy, self.broker.sell) if side > 0 else (self.broker.sell, self.broker.buy)
+
+    def _listen(self) -> None:
+        while (order := self.broker.get_notification()) is not None:
+            self.told.append((order.role, order.getstatusname()))
+
+
+class SimulatedRig(_Strategist):
+    """The simulated broker on bars of one price each."""
+
+    def __init__(self, *, cash: float = 1e7, partial: bool = False) -> None:
+        super().__init__()
+        settings = suite_settings(cash)
+        terms = suite_terms()
+        execution = ExecutionModel(
+            charges=make_charges(settings.broker),
+            slippage=make_slippage(settings.broker),
+            latency=LatencyModel(0.0),
+            participation=VolumeParticipation(100.0 if partial else 0.0),
+            terms=lambda _: terms,
+            bar_seconds=180.0,
+        )
+        self.journal = Journal()
+        self.broker = SimulatedBroker(
+            cash=cash, execution=execution, gate=RiskGate(make_rules(settings.risk), cash),
+            journal=self.journal,
+        )  # fmt: skip
+        self.feed = HandFeed()
+        self._volume = float(LOT) if partial else 1e9
+        self._price = PRICE
+        self.feed.add(PRICE, PRICE, self._volume)
+
+    def settle(self) -> None:
+        self._bar(self._price)
+
+    def settle_in_part(self) -> None:
+        """Let one lot fill."""
+        self._bar(self._price)
+
+    def close_at(self, points: float) -> None:
+        self._bar(PRICE + points)
+        self._volume = 1e9
+        self._bar(PRICE + points)
+
+    @property
+    def protected(self) -> int:
+        held = self.broker.getposition(self.feed).size
+        stops = [order for order in self._working() if order.kind == "stop"]
+        return int(min(abs(held), sum(abs(order.executed.remsize) for order in stops)))
+
+    @property
+    def exits(self) -> int:
+        # Stop and target of the simulated broker are of one position: the first to fill ends the other
+        return self.protected
+
+    def end(self) -> None:
+        self.broker.stop()
+
+    def _working(self) -> list[SimulatedOrder]:
+        return [order for order in self.broker.get_orders_open() if order.role != "entry"]
+
+    def _bar(self, price: float) -> None:
+        self.feed.add(price, price, self._volume)
+        self._price = price
+        self.broker.next()
+        self._listen()
+
+
+class ExchangeRig(_Strategist):
+    """The live broker at a sandbox whose market stands still until it is told to move.
+
+    Parameters
+    ----------
+    server : a running sandbox server
+        Of a real broker.
+    store : BrokerStore
+        Logged in there.
+    product : str
+        In the broker's words.
+    folder : pathlib.Path
+        For the journal; a rig made again on it recovers.
+    """
+
+    def __init__(self, server: Any, store: BrokerStore, product: str, folder: Path, *, cash: float) -> None:
+        super().__init__()
+        self.server = server
+        self.store = store
+        self.product = product
+        settings = suite_settings(cash)
+        settings = settings.model_copy(update={"live": QUICK})
+        self.instrument = store.find_contract("NIFTY", DAY)
+        self.clock = ReplayClock(at("10:03"))
+        self.dead: list[str] = []
+        folder.mkdir(exist_ok=True)
+        self.account = ExchangeAccount(
+            settings=settings, wire=store.wire(self.instrument), symbol=self.instrument.symbol,
+            terms=suite_terms(), day=DAY, square_off_at=at("15:20"), clock=self.clock, folder=folder,
+            log=NullLog(), on_session_dead=self.dead.append,
+        )  # fmt: skip
+        self.broker = self.account.broker
+        self.feed = HandFeed()
+        self.feed.add(PRICE, PRICE)
+        self._is_up = threading.Event()
+
+    def start(self) -> ExchangeRig:
+        self.account.start()
+        self.store.open_stream(
+            [self.instrument],
+            on_tick=lambda _, tick: self.account.on_price(tick.price),
+            on_order_update=self.account.on_order_update,
+            on_unreadable_update=lambda error: self.account.resync(str(error)),
+            on_state=self._note,
+        )
+        assert self._is_up.wait(WAIT)
+        return self
+
+    @property
+    def desk(self) -> Any:
+        return self.account.desk
+
+    def enter(self, side: int, lots: int = 1) -> SimulatedOrder:
+        self.broker.bar_received_at = time.perf_counter()
+        return super().enter(side, lots)
+
+    def settle(self) -> None:
+        self.wait(lambda: self.is_quiet)
+        self.broker.next()
+        self._listen()
+
+    def settle_in_part(self) -> None:
+        """Let what the exchange fills of an order at once arrive."""
+        self.wait(lambda: bool(self.desk.state.orders))
+        self.server.trade(self.feed.close[0])
+        self.wait(lambda: bool(self.position))
+        self._listen()
+
+    def close_at(self, points: float) -> None:
+        self.feed.add(PRICE + points, PRICE + points)
+
+        def is_over() -> bool:
+            self.server.trade(PRICE + points)
+            return not self.desk.state.active_trips
+
+        self.wait(is_over)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way, and what is held is protected and known to the strategy."""
+        state = self.desk.state
+        return (
+            not self.desk.unresolved
+            and self.position == state.position
+            and all(trip.is_protected and trip.is_booked for trip in state.active_trips)
+            and not any(order.status in _ON_ITS_WAY for order in self.sent)
+            and not any(order.alive() for order in self.sent if order.role == "signal")
+        )
+
+    @property
+    def held(self) -> int:
+        """Signed units at the exchange."""
+        sides = {"BUY": 1, "SELL": -1}
+        rows = self.server.ask(lambda exchange: exchange.trades())
+        return sum(sides[row["transaction_type"]] * row["quantity"] for row in rows)
+
+    @property
+    def orders(self) -> list[dict[str, Any]]:
+        """Order rows of the exchange itself."""
+        return self.server.ask(lambda exchange: exchange.orders())
+
+    @property
+    def working(self) -> list[dict[str, Any]]:
+        return [row for row in self.orders if row["status"] not in _FINAL]
+
+    @property
+    def protected(self) -> int:
+        stops = [row for row in self.working if row["order_type"] in ("SL", "SL-M")]
+        return sum(row["pending_quantity"] for row in stops)
+
+    @property
+    def exits(self) -> int:
+        side = "SELL" if self.held > 0 else "BUY"
+        return sum(row["pending_quantity"] for row in self.working if row["transaction_type"] == side)
+
+    def wait(self, condition: Callable[[], bool], seconds: float = WAIT) -> None:
+        """Look until it is so; the broker books meanwhile, and raises what the desk did."""
+        end = time.monotonic() + seconds
+        pause = threading.Event()
+        while not condition():
+            assert time.monotonic() < end, f"not within {seconds:g} s: {self.desk.open_position or 'flat'}"
+            self.broker.next()
+            self._listen()
+            pause.wait(0.01)
+        self.broker.next()
+        self._listen()
+
+    def end(self) -> None:
+        assert self.account.shut_down(flatten=True, reason="end")
+        self.store.close()
+
+    def _note(self, state: Any) -> None:
+        if state.state == "up":
+            self.account.resync("the stream is up")
+            self._is_up.set()
+
+
+def suite_settings(cash: float) -> Settings:
+    return settings_of(broker={"charges": {"plan": "zerodha"}, "starting_cash": cash})
+
+
+def suite_terms() -> ContractTerms:
+    return ContractTerms(LOT, NEAR.tick, float(FREEZE_LOTS * LOT), 12.0)
+
+
+class KiteRig(ExchangeRig):
+    """What a Kite sandbox is told in Kite's words."""
+
+    def refuse_next(self) -> None:
+        self.server.faults.add(
+            Fault(kind="refuse", status=400, error_type="InputException", message="not today")
+        )
+
+    def fail_reads(self, count: int) -> None:
+        self.server.faults.add(Fault(kind="bad_gateway", route="GET /orders", count=count))
+
+    def place_by_hand(self) -> None:
+        form = {
+            "exchange": "NFO", "tradingsymbol": self.instrument.symbol, "transaction_type": "BUY",
+            "quantity": str(LOT), "product": self.product, "order_type": "LIMIT", "validity": "DAY",
+            "price": f"{PRICE - 200:.2f}",
+        }  # fmt: skip
+        self.server.ask(lambda exchange: exchange.place("regular", form))
+
+    def log_in_again(self) -> None:
+        page = requests.get(self.server.login_url, timeout=WAIT).text
+        request_token = page.split("<code>")[1].split("</code>")[0]
+        client = KiteConnect(self.server.api_key, root=self.server.api_root)
+        session = client.generate_session(request_token, self.server.api_secret)
+        self.store.renew(session["access_token"])
+        self.account.session_renewed()

@@ -1,0 +1,113 @@
+"""Two instruments through the whole program at one sandbox: one login, one stream, one account."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+import run_live
+from analyzers.__main__ import main as analyzers
+from brokers.desk.journal_file import read_journal
+from brokers.desk.state import DeskState
+from brokers.sandbox.config import ExchangeConfig
+from brokers.sandbox.day import make_day
+from brokers.sandbox.server import SandboxServer
+from brokers.sandbox.server_config import SandboxConfig
+from feeds.calendar import TradingCalendar
+
+CALENDAR = TradingCalendar()
+NAMES = ("NIFTY", "BANKNIFTY")
+SPEED = 400.0
+FINAL = ("COMPLETE", "CANCELLED", "REJECTED")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def server():
+    days = [make_day(name, CALENDAR, seed=number) for number, name in enumerate(NAMES)]
+    nears = [day.instruments[0].token for day in days]
+    config = SandboxConfig(
+        exchange=ExchangeConfig(
+            instruments=tuple(one for day in days for one in day.instruments), day=days[0].day,
+            calendar=CALENDAR, cash=5_000_000.0, seed=3,
+            previous_closes={token: close for day in days for token, close in day.previous_closes.items()},
+        ),
+        trades={token: day.trades for token, day in zip(nears, days, strict=True)},
+        histories={token: day.history for token, day in zip(nears, days, strict=True)},
+        speed=SPEED, access_token="x" * 32,
+    )  # fmt: skip
+    with SandboxServer(config) as running:
+        yield running
+
+
+@pytest.fixture
+def trade(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("KITE_API_KEY", server.api_key)
+    monkeypatch.setenv("KITE_ACCESS_TOKEN", server.access_token)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> int:
+        return run_live.main([
+            "--mode", "live", "--yes", "--now", "--clock", "feed", "--quiet", "--out", str(tmp_path / "run"),
+            "--set", f"broker.kite.api_root={server.api_root}",
+            "--set", f"broker.kite.ticker_root={server.ticker_root}",
+            "--set", "market.instruments=[NIFTY,BANKNIFTY]", "--set", "live.idle_end_seconds=5",
+            "--set", "report.tearsheet=false", "--set", "status.enabled=false", "--strategy", "ema_cross",
+            *arguments,
+        ])  # fmt: skip
+
+    return run
+
+
+def journal_of(folder):
+    return DeskState(row.fact for row in read_journal(folder / "journal.sqlite"))
+
+
+def told(folder):
+    return [json.loads(line) for line in (folder / "live.log").read_text().splitlines()]
+
+
+def test_a_day_of_two_instruments_ends_flat_and_each_is_in_parity(trade, server, tmp_path, capsys):
+    assert trade() == 0
+    states = {name: journal_of(tmp_path / "run" / name) for name in NAMES}
+    orders = server.ask(lambda exchange: exchange.orders())
+    assert {row["tradingsymbol"][:-8] for row in orders} == set(NAMES)
+    assert [row for row in orders if row["status"] not in FINAL] == []
+    held = server.ask(lambda exchange: exchange.positions()["net"])
+    assert [row["quantity"] for row in held] == [0, 0]
+    # Each order of the exchange is known to the journal of its instrument and to no other
+    for name, state in states.items():
+        own = {row["tag"] for row in orders if row["tradingsymbol"].startswith(name)}
+        assert own == {order.tag for order in state.orders.values() if order.stage == "known"}
+        assert state.trips
+        assert (tmp_path / "run" / name / "report.html").exists()
+    days = [record for record in told(tmp_path / "run") if record["event"] == "day_over"]
+    assert sorted(record["instrument"] for record in days) == sorted(NAMES)
+    assert analyzers(["parity", "--run", str(tmp_path / "run")]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_instruments_are_held_side_by_side_up_to_the_account_limit(trade, tmp_path, limit):
+    arguments = ["--set", f"risk.account.max_positions={limit}", "--strategy", "random_entry",
+                 "--set", "strategy.parameters.entry_probability=1", "--set", "risk.cooldown_losses=null",
+                 "--set", "risk.max_entries_per_day=200"]  # fmt: skip
+    assert trade(*arguments) == 0
+    held = pd.concat(
+        [
+            pd.read_csv(tmp_path / "run" / name / "trades.csv", parse_dates=["entry_time", "exit_time"])
+            for name in NAMES
+        ]
+    )
+    changes = sorted(
+        [(time, 1) for time in held["entry_time"]] + [(time, -1) for time in held["exit_time"]],
+        key=lambda change: change,
+    )
+    most = running = 0
+    for _, change in changes:
+        running += change
+        most = max(most, running)
+    assert most == limit
