@@ -81,8 +81,16 @@ def _parser() -> Parser:
     parser.add_settings()
     parser.add_argument(
         "--data",
-        metavar="FILE|DIR|store|synthetic",
-        help="CSV or Parquet bars, a folder of them, stored bars, or synthetic ones",
+        action="append",
+        metavar="[NAME=]FILE|DIR|store|synthetic",
+        help="CSV or Parquet bars, a folder of them, stored bars, or synthetic ones; NAME=FILE for each "
+        "instrument where several are traded",
+    )
+    parser.add_argument(
+        "--instrument",
+        action="append",
+        metavar="NAME",
+        help="underlying to trade (default: market.instrument); given again, several on one account",
     )
     parser.add_argument("--from", type=day, dest="first", metavar="DAY", help="first day, YYYY-MM-DD")
     parser.add_argument("--to", type=day, dest="last", metavar="DAY", help="last day, YYYY-MM-DD")

@@ -12,6 +12,7 @@ Fields = Mapping[str, Any]
 
 _HIDDEN = ("time", "level", "event", "uptime_seconds", "traceback")
 _WIDEST = 300
+_ABOUT = {"limit": "with a limit at", "stop_limit": "when it trades at"}
 
 
 def has_sentence(record: Fields) -> bool:
@@ -87,7 +88,8 @@ def _day_over(told: Fields) -> str:
 
 
 def _decision(fact: Fields) -> str:
-    told = f"enter: {_deal(fact['size'])} at about {fact['price']:.2f}"
+    about = _ABOUT.get(str(fact.get("kind")), "at about")
+    told = f"enter: {_deal(fact['size'])} {about} {fact['price']:.2f}"
     told += f", stop {fact['stop_price']:.2f}, target {fact['target_price']:.2f}"
     if fact.get("probability") is not None:
         told += f", probability {fact['probability']:.2f}"
@@ -189,6 +191,9 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "filled": _filled,
     "paper_order": _paper_order,
     "refused": lambda fact: f"refused {fact['tag']}: {fact['reason']}",
+    "entry_withdrawn": lambda fact: f"trade {fact['trip']}: what is left of its entry is taken back",
+    "stop_moved": lambda fact: f"trade {fact['trip']}: its stop moves to {fact['price']:.2f}",
+    "target_reached": lambda fact: f"trade {fact['trip']}: target {fact['level']} is reached",
     "exit_wanted": _exit,
     "trip_closed": lambda fact: f"flat again: trade {fact['trip']}, net {_rupees(fact['net_pnl'])}",
     "halted": lambda fact: f"no more entries: {fact['reason']}",

@@ -16,7 +16,7 @@ from analyzers.sharpe import SESSIONS_PER_YEAR
 from ml.arrays import BarArrays
 from ml.significance import EntryBars, RandomEntryTest, random_entry_test, sharpe_interval
 
-__all__ = ["figures_of_odds", "random_entry_figures", "random_entry_odds", "sharpe_figures", "several_odds"]
+__all__ = ["figures_of_odds", "random_entry_figures", "random_entry_odds", "several_odds", "sharpe_figures"]
 
 _MINUTES_A_DAY = 1440
 

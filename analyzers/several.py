@@ -49,7 +49,7 @@ def analyze_several(
     settings: ReportSettings | None = None,
     arms: Sequence[str] = (),
 ) -> Analysis:
-    """Return the figures of the whole account; the parameters are those of :func:`analyzers.analysis.analyze`.
+    """Return the figures of the whole account; further parameters as of :func:`analyzers.analysis.analyze`.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _booked(
 
 
 def joined_trades(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the trades of all frames in the order of entry; of two at the same moment, that of the first frame.
+    """Return the trades of all frames in the order of entry; at the same moment, in that of the frames.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def joined_equity(frames: Mapping[str, pd.DataFrame], starting_cash: float) -> p
     Parameters
     ----------
     frames : mapping
-        By instrument, as from :func:`analyzers.equity.equity_frame` with a starting cash of 0: what each earned.
+        By instrument, as from :func:`analyzers.equity.equity_frame` with a starting cash of 0: its profit.
     starting_cash : float
         Rupees before the first bar.
 
@@ -123,5 +123,8 @@ def joined_equity(frames: Mapping[str, pd.DataFrame], starting_cash: float) -> p
         cash = cash + latest["cash"].to_numpy()
         value = value + (latest["value"] - latest["cash"]).to_numpy()
         held = held + (latest["position"].to_numpy() != 0.0)
-        apart |= {f"{name}_profit": latest["value"].to_numpy(), f"{name}_position": latest["position"].to_numpy()}
+        apart |= {
+            f"{name}_profit": latest["value"].to_numpy(),
+            f"{name}_position": latest["position"].to_numpy(),
+        }
     return joined.assign(cash=cash, value=cash + value, position=held, **apart)

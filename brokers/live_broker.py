@@ -25,6 +25,7 @@ from brokers.entry_request import make_entry_request
 from brokers.live_group import LiveGroup, restore_group
 from brokers.market import Market
 from brokers.order import SimulatedOrder, make_order, on_tick
+from brokers.risk.file_switch import FileSwitch
 from brokers.risk.gate import RiskGate
 from brokers.scaling import resize_group
 from feeds.clock import IST, Clock
@@ -96,6 +97,7 @@ class LiveBroker(bt.BrokerBase):
         self._exit: SimulatedOrder | None = None
         self._square_off_sent = 0
         self._has_restored = False
+        self._withdrawn = 0
         self._commission = bt.CommInfoBase(stocklike=False, commission=0.0, mult=1.0, margin=1.0)
 
     def take(self, rows: Sequence[JournalRow]) -> None:
@@ -204,8 +206,10 @@ class LiveBroker(bt.BrokerBase):
             raise self._desk.failure
         self._book_rows()
         self._restore_once()
-        if self._ledger.position.size or (self._group is not None and self._group.entry.alive()):
+        entry = None if self._group is None else self._group.entry
+        if self._ledger.position.size or (entry is not None and entry.alive()):
             self._square_off_by_the_clock()
+            self._take_back_what_is_forbidden()
         if not self._ledger.position.size:
             return
         market = self._market
@@ -435,6 +439,16 @@ class LiveBroker(bt.BrokerBase):
         if self._square_off_sent != trip and self._clock.now() >= self._square_off_at:
             self._square_off_sent = trip
             self._desk.leave("square_off", "the clock, without waiting for a bar")
+
+    def _take_back_what_is_forbidden(self) -> None:
+        """Let no entry rest that would not be let pass any more: entries were stopped meanwhile."""
+        group = self._group
+        if group is None or not group.is_known or not group.entry.alive() or self._withdrawn == group.trip:
+            return
+        switches = (rule for rule in self.gate.rules if isinstance(rule, FileSwitch))
+        if self.gate.state.halted_by or any(switch.why_on() for switch in switches):
+            self._withdrawn = group.trip
+            self._desk.withdraw(group.trip)
 
     def _now(self) -> dt.datetime:
         return self._clock.now().astimezone(IST).replace(tzinfo=None)

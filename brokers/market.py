@@ -72,7 +72,7 @@ class Market:
         return self.trip
 
     def has_new_bar(self) -> bool:
-        """Return whether a bar has come since this was last asked: other feeds may have bars when this has none."""
+        """Return whether a bar has come since this was last asked; other feeds have bars of their own."""
         bars = self.datetime.lencount
         is_new: bool = bars != self._bars_seen
         self._bars_seen = bars

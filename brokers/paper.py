@@ -231,6 +231,19 @@ class PaperBroker(SimulatedBroker):
 
     # -- orders in -------------------------------------------------------------------------------
 
+    def cancel(self, order: SimulatedOrder) -> bool:
+        """Cancel an order; an entry that was taken back stays so, whatever happens before the next turn.
+
+        A cancelled protection waits for what replaces it.
+        """
+        if not super().cancel(order):
+            return False
+        market = self._market(order.data)
+        is_safe = market.trip is None or any(exiting.alive() for exiting in market.trip.protection)
+        if order.role == "entry" and is_safe and self._is_whole:
+            self._keep(market)
+        return True
+
     def move_stop(self, order: SimulatedOrder, price: float) -> bool:
         """Move the stop as :meth:`SimulatedBroker.move_stop` does, and write it down; never on old bars."""
         if self._is_behind or not super().move_stop(order, price):

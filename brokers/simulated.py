@@ -416,8 +416,6 @@ class SimulatedBroker(bt.BrokerBase):
     def _reach(self, market: Market, order: SimulatedOrder, reference: float, *, at_open: bool) -> None:
         """Fill an order that was reached, as far as the bar's volume goes; an exit ends the entry first."""
         wanted = order.executed.remsize
-        if not wanted:
-            return  # a target that is for units still to come
         order.triggered = order.triggered or order.exectype == order.Stop
         if order.role != "entry":
             entry = market.open_trip.entry

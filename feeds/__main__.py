@@ -49,8 +49,9 @@ def _run(options: argparse.Namespace) -> int:
         )
     if options.command == "database":
         return _database(options)
-    if options.command in ("fetch", "record"):
-        return (_fetch if options.command == "fetch" else _record)(options, calendar)
+    own = {"continuous": _continuous, "fetch": _fetch, "record": _record}
+    if options.command in own:
+        return own[options.command](options, calendar)
     if options.command == "check" and options.store is not None:
         return _check_store(options, calendar)
     if options.command == "stored":
@@ -98,7 +99,7 @@ def _fetch(options: argparse.Namespace, calendar: TradingCalendar) -> int:
     return guarded(run)(options)
 
 
-def _record(options: argparse.Namespace, calendar: TradingCalendar) -> int:
+def _record(options: argparse.Namespace, _: TradingCalendar) -> int:
     # An entry point may know the brokers; nothing else of this package does.
     from brokers.kite.command_settings import CommandSettings
     from brokers.kite.commands import guarded
@@ -108,6 +109,7 @@ def _record(options: argparse.Namespace, calendar: TradingCalendar) -> int:
 
     if (options.clock == "feed") != (options.day is not None):
         raise SettingsError("--clock feed and --day belong together, found one of them; give both or none")
+    calendar = _calendar_of(options, options.day or WallClock().now().date())
 
     def run(_: argparse.Namespace, settings: CommandSettings, secrets: Secrets) -> None:
         record_today(
@@ -125,6 +127,19 @@ def _record(options: argparse.Namespace, calendar: TradingCalendar) -> int:
     return guarded(run)(options)
 
 
+def _calendar_of(options: argparse.Namespace, day: dt.date) -> TradingCalendar:
+    """Return a calendar for one day: others whose hours were not published must not stand in its way."""
+    from feeds.sessions import published_sessions
+
+    given = _extra_sessions(options.session)
+    unknown = [
+        other
+        for other, session in published_sessions().items()
+        if not session.segments and other != day and other not in given
+    ]
+    return TradingCalendar(given, (*options.holiday, *unknown))
+
+
 def _check_store(options: argparse.Namespace, calendar: TradingCalendar) -> int:
     from feeds.store_check import check_store
 
@@ -139,6 +154,22 @@ def _check_store(options: argparse.Namespace, calendar: TradingCalendar) -> int:
         first=options.first,
         last=options.last,
         picture=options.picture,
+    )
+
+
+def _continuous(options: argparse.Namespace, calendar: TradingCalendar) -> int:
+    from feeds.continuous_command import continuous_series
+
+    return continuous_series(
+        options.out,
+        _opened(options),
+        calendar,
+        instrument=options.instrument,
+        bar_minutes=options.bar_minutes,
+        method=options.adjust,
+        table=options.table or options.out.with_name(f"{options.out.name}.adjustments.csv"),
+        first=options.first,
+        last=options.last,
     )
 
 
@@ -201,6 +232,21 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--bar-minutes", type=int, default=1, help="length of the bars, minutes (1)")
     _add_dates(export)
     _add_store(export)
+
+    continuous = commands.add_parser(
+        "continuous", help="write the near month without the gaps of its rolls, and what was adjusted"
+    )
+    continuous.add_argument("out", type=Path, metavar="OUT", help="file to write; must not exist")
+    continuous.add_argument("--instrument", default="NIFTY", help="underlying (NIFTY)")
+    continuous.add_argument("--bar-minutes", type=int, default=1, help="length of the bars, minutes (1)")
+    continuous.add_argument(
+        "--adjust", choices=["ratio", "difference"], default="ratio", help="keep returns, or points (ratio)"
+    )
+    continuous.add_argument(
+        "--table", type=Path, metavar="FILE", help="table of adjustments (OUT.adjustments.csv)"
+    )
+    _add_dates(continuous)
+    _add_store(continuous)
 
     _add_store(commands.add_parser("stored", help="list what the store holds"))
 

@@ -65,7 +65,7 @@ def check_frame(frame: pd.DataFrame) -> None:
 
 
 def check_index(frame: pd.DataFrame) -> pd.DatetimeIndex:
-    """Return the index of a frame that may lack columns of a bar; raise DataError unless it is a bar frame's."""
+    """Return the index of a frame that may lack columns; raise DataError unless it is a bar frame's."""
     index = frame.index
     if not isinstance(index, pd.DatetimeIndex) or index.name != "datetime":
         raise DataError(

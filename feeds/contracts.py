@@ -23,6 +23,7 @@ __all__ = [
     "contract_for",
     "expiry_of",
     "freeze_quantity_of",
+    "listed_contracts",
     "lot_of",
     "margin_percent_of",
     "tick_of",
@@ -105,6 +106,36 @@ def contract_for(
         tick_of(underlying, day, index_level),
         freeze_quantity_of(underlying, day, index_level),
     )
+
+
+def listed_contracts(
+    underlying: str, day: dt.date, calendar: TradingCalendar, index_level: float | None = None
+) -> tuple[Contract, Contract, Contract]:
+    """Return the three monthly contracts that trade on ``day``: near, next and far.
+
+    Parameters
+    ----------
+    underlying, day, calendar, index_level
+        As in :func:`contract_for`, whose lot is that of the near month: each contract has the lot of its own
+        month.
+
+    Raises
+    ------
+    DataError
+        If the tables or the calendar do not reach that far, or do not know the underlying.
+    """
+    near = contract_for(underlying, day, calendar, index_level)
+    following = []
+    month = near.month
+    for _ in range(2):
+        first = dt.date.fromisoformat(f"{month}-01")
+        month = f"{first + 32 * _DAY:%Y-%m}"
+        following.append(
+            near._replace(
+                month=month, expiry=expiry_of(underlying, month, calendar), lot=lot_of(underlying, month)
+            )
+        )
+    return near, following[0], following[1]
 
 
 @functools.lru_cache(maxsize=4096)

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from feeds.calendar import TradingCalendar
+from feeds.errors import SettingsError
 from feeds.section import Section
 
-__all__ = ["DataSettings", "MarketSettings", "SyntheticSettings", "make_calendar"]
+__all__ = ["DataSettings", "MarketSettings", "SyntheticSettings", "check_one_instrument", "make_calendar"]
 
 
 _NAME = r"^[A-Z0-9][A-Z0-9&_-]{0,31}$"
@@ -138,6 +139,21 @@ class DataSettings(Section):
         default=SyntheticSettings(), description="settings of the synthetic source"
     )
 
+    def source_of(self, instrument: str) -> str:
+        """Return where the bars of an instrument come from: its entry of ``sources``, else ``source``.
+
+        Raises
+        ------
+        SettingsError
+            ``sources`` names others only.
+        """
+        if self.sources and instrument not in self.sources:
+            raise SettingsError(
+                f"data.sources names {', '.join(self.sources)}, expected {instrument} among them; "
+                "add it, or leave data.sources empty"
+            )
+        return self.sources.get(instrument, self.source)
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str | None) -> str | None:
@@ -147,6 +163,22 @@ class DataSettings(Section):
             except (ZoneInfoNotFoundError, ValueError) as error:
                 raise ValueError(f"{value!r} is no time zone, expected one like Asia/Kolkata") from error
         return value
+
+
+def check_one_instrument(market: MarketSettings, what: str) -> None:
+    """Refuse several instruments where one at a time is worked on; ``what`` says who refuses.
+
+    Raises
+    ------
+    SettingsError
+        ``market.instruments`` holds any.
+    """
+    names = market.instruments
+    if names:
+        raise SettingsError(
+            f"{what} takes one instrument at a time, market.instruments holds {', '.join(names)}; "
+            f"set market.instruments to [] and market.instrument to {names[0]}"
+        )
 
 
 def make_calendar(market: MarketSettings) -> TradingCalendar:

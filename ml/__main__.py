@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from feeds.clock import WallClock
 from feeds.command_line import run_command
 from feeds.errors import DataError, SettingsError
-from feeds.settings import make_calendar
+from feeds.settings import check_one_instrument, make_calendar
 from feeds.show import print_line, print_table
 from ml.command_settings import CommandSettings, read_settings
 from ml.parallel import on_cluster
@@ -416,9 +416,11 @@ def _short(value: float | None) -> str:
 def _load(source: str | None, settings: CommandSettings) -> LoadedBars:
     from feeds.sources.chosen import in_bar_minutes, load_chosen
 
-    data = settings.data if source is None else settings.data.model_copy(update={"source": source})
+    check_one_instrument(settings.market, "this command")
+    data, instrument = settings.data, settings.market.instrument
+    given = data.source_of(instrument) if source is None else source
     calendar = make_calendar(settings.market)
-    loaded = load_chosen(data, settings.market.instrument, calendar)
+    loaded = load_chosen(data.model_copy(update={"source": given}), instrument, calendar)
     frame = in_bar_minutes(loaded.frame, loaded.bar_minutes, data.bar_minutes, loaded.source, calendar)
     return loaded._replace(frame=frame, bar_minutes=data.bar_minutes)
 

@@ -54,8 +54,8 @@ class Allocation:
         Returns
         -------
         pandas.DataFrame
-            Index ``from``, the first day of the period; one column for each instrument; ``sessions``, from how
-            many sessions they were worked out, 0 where there were too few and the parts are equal.
+            Index ``from``, the first day of the period; one column for each instrument; ``sessions``, from
+            how many sessions they were worked out, 0 where there were too few and the parts are equal.
         """
         rows = {first: [*shares.tolist(), used] for first, (shares, used) in sorted(self._periods.items())}
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=[*self._names, "sessions"])
@@ -100,8 +100,8 @@ def shares_of(settings: AllocationSettings, returns: pd.DataFrame) -> npt.NDArra
     if not (deviation > 0.0).all():
         still = returns.columns[int(np.argmin(deviation > 0.0))]
         raise DataError(
-            f"allocation {settings.kind}: {still} had the same return in each of {len(returns)} sessions up to "
-            f"{returns.index[-1]:%Y-%m-%d}, expected returns that vary; look at its bars"
+            f"allocation {settings.kind}: {still} had the same return in each of {len(returns)} sessions up "
+            f"to {returns.index[-1]:%Y-%m-%d}, expected returns that vary; look at its bars"
         )
     if settings.kind == "inverse_volatility":
         weights: npt.NDArray[np.float64] = 1.0 / deviation

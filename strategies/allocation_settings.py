@@ -16,7 +16,7 @@ class AllocationSettings(Section):
 
     kind: Literal["none", "equal", "inverse_volatility", "risk_parity", "mean_variance"] = Field(
         default="none",
-        description="none: each is sized by the whole cash; else each by its share, all shares adding up to one",
+        description="none: each is sized by the whole cash; else by its share, all adding up to one",
     )
     sessions: int = Field(
         default=60, ge=5, le=750, description="past sessions that shares by returns are worked out from"

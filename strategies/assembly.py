@@ -32,7 +32,15 @@ from strategies.settings import Settings
 from strategies.sizers import FixedSizer, LotSizer, RiskSizer, Sizer
 from strategies.windows import DayWindows
 
-__all__ = ["Assembled", "assemble", "assemble_backtest", "finer_bars_of", "make_execution", "make_gate", "make_windows"]
+__all__ = [
+    "Assembled",
+    "assemble",
+    "assemble_backtest",
+    "finer_bars_of",
+    "make_execution",
+    "make_gate",
+    "make_windows",
+]
 
 
 class Assembled(NamedTuple):
@@ -172,7 +180,7 @@ def assemble_backtest(
 
 
 def make_gate(settings: Settings, terms: Callable[[dt.date], ContractTerms]) -> RiskGate:
-    """Return the gate of an instrument that is alone on its account, with the limits of the account if any."""
+    """Return the gate of an instrument that is alone on its account, with the account's limits if any."""
     cash, limits = settings.broker.starting_cash, settings.risk.account
     seat = AccountRisk(limits, cash).seat(settings.market.instrument, terms) if limits.is_on else None
     return RiskGate(make_rules(settings.risk), cash, seat)
@@ -219,7 +227,7 @@ def _make_sizer(settings: Settings, terms: Callable[[dt.date], ContractTerms]) -
 
 
 def finer_bars_of(settings: Settings, bars: pd.DataFrame, minutes: pd.DataFrame | None) -> FinerBars | None:
-    """Return the 1-minute bars that settle stop against target in ``bars``; None where the settings want none."""
+    """Return the 1-minute bars that settle stop against target in ``bars``; None where none are wanted."""
     if settings.data.detail == "none" or minutes is None:
         return None
     first = np.searchsorted(minutes.index.to_numpy(), bars.index.to_numpy())

@@ -18,8 +18,8 @@ from strategies.outcome import BacktestOutcome
 from strategies.plugins import models_of
 from strategies.progress import ProgressReporter
 from strategies.run_warnings import run_warnings
-from strategies.several_backtest import run_several
 from strategies.settings import Settings
+from strategies.several_backtest import run_several
 from strategies.simulation import Simulation, prepare_simulation
 from strategies.why import explained_trades
 

@@ -201,6 +201,11 @@ class IntradayStrategy(bt.Strategy):
 
     # -- the loop --------------------------------------------------------------------------------
 
+    def _next(self) -> None:
+        # Bars of other feeds come before the first of its own, and backtrader asks a strategy without any
+        if len(self.data):
+            super()._next()
+
     def next(self) -> None:
         """Manage the open position, or look for an entry."""
         if len(self.data) == self._bars_seen:

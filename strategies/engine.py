@@ -135,7 +135,7 @@ class Engine(bt.Cerebro):
             if now < ahead and self._broker.events != before:
                 raise SkippedBarError(
                     f"{bt.num2date(now):%Y-%m-%d %H:%M} would have been skipped, but orders changed on it; "
-                    f"declare the bar in entry_bars() or exit_bars() of {type(lanes[0].strategy).__name__}, or "
+                    f"declare the bar in {type(lanes[0].strategy).__name__}.entry_bars() or exit_bars(), or "
                     "return None there to visit every bar"
                 )
             done = sum(lane.bar + 1 for lane in lanes)

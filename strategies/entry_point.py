@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import re
 import sys
 import tempfile
 import threading
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Parser", "day", "read_settings", "run_entry_point", "thread_failures_told"]
 
+_NAMED_SOURCE = re.compile(r"([A-Z0-9][A-Z0-9&_-]{0,31})=(.+)", re.DOTALL)
 _SETTINGS_FILE = Path(__file__).resolve().parents[1] / "settings.yaml"
 
 
@@ -84,21 +86,42 @@ def day(text: str) -> dt.date:
 
 
 def read_settings(options: argparse.Namespace) -> Settings:
-    """Return the settings that ``--settings``, ``--set``, ``--data`` and ``--strategy`` make together.
+    """Return the settings of ``--settings``, ``--set``, ``--data``, ``--instrument`` and ``--strategy``.
 
     Raises
     ------
     SettingsError
-        As :func:`strategies.settings.load_settings`.
+        As :func:`strategies.settings.load_settings`; or ``--data`` names several sources that are not each
+        for an instrument.
     """
     from strategies.settings import load_settings
 
+    source, sources = _sources(options.data)
+    names = getattr(options, "instrument", None) or []
     arguments = {
-        "data.source": ("--data", options.data),
+        "data.source": ("--data", source),
+        "data.sources": ("--data", sources),
+        "market.instrument": ("--instrument", names[0] if len(names) == 1 else None),
+        "market.instruments": ("--instrument", (names if len(names) > 1 else []) if names else None),
         "strategy.name": ("--strategy", options.strategy),
     }
     given = {name: argument for name, argument in arguments.items() if argument[1] is not None}
     return load_settings(options.settings, options.overrides, given)
+
+
+def _sources(given: str | list[str] | None) -> tuple[str | None, dict[str, str] | None]:
+    """Return the one source of ``--data``, or those by instrument; None for what was not given."""
+    values = [given] if isinstance(given, str) else given or []
+    named = [match for value in values if (match := _NAMED_SOURCE.fullmatch(value))]
+    if named and len(named) == len(values):
+        return None, {match[1]: match[2] for match in named}
+    if len(values) > 1:
+        raise SettingsError(
+            f"--data was given {len(values)} times, found {' and '.join(values)}, expected each as "
+            "NAME=FILE, such as NIFTY=nifty.csv"
+        )
+    # What a settings file says of single instruments gives way to the one source that was asked for
+    return (values[0], {}) if values else (None, None)
 
 
 def run_entry_point(

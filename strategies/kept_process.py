@@ -137,9 +137,16 @@ class KeptProcess:
         return process.returncode
 
 
-def environment_beside() -> dict[str, str]:
-    """Return ours without secrets: one thread for each library, and our packages from any folder."""
-    own = without_secrets(os.environ) | dict.fromkeys(_THREADS, "1")
+def environment_beside(*needed: str) -> dict[str, str]:
+    """Return ours without secrets: one thread for each library, and our packages from any folder.
+
+    Parameters
+    ----------
+    needed : str
+        Names of secrets that the process cannot do without; taken over where they are set.
+    """
+    kept = {name: os.environ[name] for name in needed if name in os.environ}
+    own = without_secrets(os.environ) | kept | dict.fromkeys(_THREADS, "1")
     paths = [str(_ROOT), own.get("PYTHONPATH", "")]
     return own | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 

@@ -44,7 +44,7 @@ class Lane:
         strategy.declare_acting_bars()
 
     def next_active_time(self, broker: Any) -> float:  # noqa: ANN401 # a simulated broker
-        """Return the CLOSE of the next bar on which broker or strategy can do anything; inf where there is none.
+        """Return the CLOSE of the next bar on which broker or strategy can do anything, inf without one.
 
         In backtrader's day numbers.
         """

@@ -11,8 +11,9 @@ import pandas as pd
 from feeds.bars import BAR_COLUMNS
 from feeds.calendar import TradingCalendar
 from feeds.errors import DataError, SettingsError
+from feeds.settings import check_one_instrument
 from feeds.sources.chosen import in_bar_minutes, load_chosen
-from strategies.per_instrument import check_one_instrument, for_instrument
+from strategies.per_instrument import for_instrument
 from strategies.settings import Settings
 
 __all__ = ["RunBars", "load_run_bars"]
@@ -70,7 +71,7 @@ def load_run_bars(
     """
     if first is not None and last is not None and first > last:
         raise SettingsError(f"--from {first} lies after --to {last}; swap them")
-    check_one_instrument(settings, "this command")
+    check_one_instrument(settings.market, "this command")
     settings = for_instrument(settings, settings.market.instrument)
     data = settings.data
     loaded = load_chosen(data, settings.market.instrument, calendar)

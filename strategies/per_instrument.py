@@ -8,7 +8,7 @@ from feeds.errors import SettingsError
 from feeds.section import Section
 from strategies.settings import Settings
 
-__all__ = ["check_one_instrument", "for_instrument"]
+__all__ = ["for_instrument"]
 
 
 def for_instrument(settings: Settings, instrument: str) -> Settings:
@@ -24,9 +24,10 @@ def for_instrument(settings: Settings, instrument: str) -> Settings:
     Returns
     -------
     Settings
-        With it as ``market.instrument`` and its own entry of ``data.sources`` as ``data.source``. Where several
-        are traded, its models are in a folder of its name within ``ml.registry``, as each has a champion of
-        its own. The same settings where only this one is traded and ``data.sources`` is empty.
+        With it as ``market.instrument`` and its own entry of ``data.sources`` as ``data.source``. Where
+        several are traded, its models are in a folder of its name within ``ml.registry``, as each has a
+        champion of its own, and synthetic bars have a seed of their own: the first instrument the one of the
+        settings, the second the next. Where it is alone and ``data.sources`` is empty: the settings as given.
 
     Raises
     ------
@@ -36,8 +37,8 @@ def for_instrument(settings: Settings, instrument: str) -> Settings:
     market, data = settings.market, settings.data
     if data.sources and set(data.sources) != set(market.traded):
         raise SettingsError(
-            f"data.sources names {', '.join(data.sources)}, expected what is traded: {', '.join(market.traded)}; "
-            "give each one a file, or leave data.sources empty"
+            f"data.sources names {', '.join(data.sources)}, expected what is traded: "
+            f"{', '.join(market.traded)}; give each one a file, or leave data.sources empty"
         )
     sections: dict[str, Section] = {}
     if market.instruments:
@@ -45,28 +46,9 @@ def for_instrument(settings: Settings, instrument: str) -> Settings:
         registry = Path(settings.ml.registry) / instrument
         sections["ml"] = settings.ml.model_copy(update={"registry": str(registry)})
     if data.sources:
-        sections["data"] = data.model_copy(update={"source": data.sources[instrument], "sources": {}})
+        sections["data"] = data.model_copy(update={"source": data.source_of(instrument), "sources": {}})
+    elif market.instruments:
+        place = market.instruments.index(instrument)
+        made = data.synthetic.model_copy(update={"seed": data.synthetic.seed + place})
+        sections["data"] = data.model_copy(update={"synthetic": made})
     return settings.model_copy(update=sections)
-
-
-def check_one_instrument(settings: Settings, what: str) -> None:
-    """Refuse settings of several instruments where one at a time is worked on.
-
-    Parameters
-    ----------
-    settings : Settings
-        Of the run.
-    what : str
-        Who refuses, for the message.
-
-    Raises
-    ------
-    SettingsError
-        ``market.instruments`` holds any.
-    """
-    names = settings.market.instruments
-    if names:
-        raise SettingsError(
-            f"{what} takes one instrument at a time, market.instruments holds {', '.join(names)}; "
-            f"--set market.instruments=[] --set market.instrument={names[0]}"
-        )

@@ -299,7 +299,8 @@ class RecordDay:
 def _holes(day: RecordedDay) -> str:
     named = ", ".join(f"{start:%H:%M}" for start in day.missing[:_FEW])
     rest = f" and {len(day.missing) - _FEW} more" if len(day.missing) > _FEW else ""
-    missing = f"{len(day.missing)} bars missing: {named}{rest}" if day.missing else "no bar missing"
+    bars = "1 bar" if len(day.missing) == 1 else f"{len(day.missing)} bars"
+    missing = f"{bars} missing: {named}{rest}" if day.missing else "no bar missing"
     return f"{missing}; {day.incomplete} incomplete"
 
 

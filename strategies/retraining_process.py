@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from feeds.log import Log
+from feeds.store.chosen import DATABASE, DSN_SECRET
 from strategies.kept_process import environment_beside
 from strategies.settings import Settings
 
@@ -86,7 +87,8 @@ class RetrainingProcess:
                     stderr=errors,
                     text=True,
                     errors="replace",
-                    env=environment_beside(),
+                    # It reads the bars of the store, which may be in the database
+                    env=environment_beside(*([DSN_SECRET] if settings.data.store == DATABASE else [])),
                     start_new_session=True,  # Ctrl-C is for us, who end it
                 )
         except OSError as error:  # no room, no memory, no process left

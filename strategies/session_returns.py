@@ -1,4 +1,4 @@
-"""Returns of sessions from open to close: what instruments did while a position that is flat overnight was held."""
+"""Returns of sessions from open to close: what a position that is flat overnight is exposed to."""
 
 from __future__ import annotations
 

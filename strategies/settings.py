@@ -44,7 +44,7 @@ class Settings(Section):
 def load_settings(
     path: Path | None,
     overrides: Sequence[str] = (),
-    arguments: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+    arguments: Mapping[str, tuple[str, Any]] = MappingProxyType({}),
 ) -> Settings:
     """Read a settings file and lay ``section.key=value`` overrides over it.
 
@@ -54,7 +54,7 @@ def load_settings(
         YAML file; what it leaves out has its default. None for defaults only.
     overrides : sequence of str
         Each ``section.key=value``; the value is read as YAML, a dotted key goes as deep as it says.
-    arguments : mapping of str to (str, str), optional
+    arguments : mapping of str to (str, value), optional
         Dotted setting to the argument of its own that set it and its value, which is taken as it is. Laid
         over everything else.
 

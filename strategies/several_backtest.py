@@ -1,4 +1,4 @@
-"""A whole backtest of several instruments: bars and a model for each, one account, files of each and of all."""
+"""A whole backtest of several instruments: bars and a model for each, one account, files of each and all."""
 
 from __future__ import annotations
 
@@ -113,7 +113,8 @@ def _result(
         ),
         starting_cash=settings.broker.starting_cash,
         settings=settings.model_dump(mode="json"),
-        data=info | {"traded_from": min(traded), "traded_bars": sum(len(part.bars) for part in parts.values())},
+        data=info
+        | {"traded_from": min(traded), "traded_bars": sum(len(part.bars) for part in parts.values())},
         model=used | {"trials": len(earlier) + 1} if used else None,
         risk_rules=_risk_rules(done),
         assumptions=[*assumptions(settings), *_assumptions(settings)],
@@ -158,7 +159,9 @@ def _info(bars: Mapping[str, RunBars], calendar: TradingCalendar) -> dict[str, A
     """Return what is to be said of the bars of all: the fingerprint is that of theirs and their names."""
     infos = {name: loaded.info for name, loaded in bars.items()}
     parts = "\n".join(f"{name} {info['sha256']}" for name, info in infos.items())
-    index = pd.DatetimeIndex(pd.concat([loaded.frame for loaded in bars.values()]).index).unique().sort_values()
+    index = (
+        pd.DatetimeIndex(pd.concat([loaded.frame for loaded in bars.values()]).index).unique().sort_values()
+    )
     missing = calendar.missing_sessions(index)
     return {
         "source": ", ".join(f"{name}: {info['source']}" for name, info in infos.items()),
@@ -180,7 +183,11 @@ def _pooled(bars: Mapping[str, RunBars], info: dict[str, Any]) -> RunBars:
 
 
 def _joined_reasons(trades: pd.DataFrame, explained: list[pd.DataFrame]) -> pd.DataFrame:
-    why = {number: words for part in explained for number, words in zip(part["trade_id"], part["why"], strict=True)}
+    why = {
+        number: words
+        for part in explained
+        for number, words in zip(part["trade_id"], part["why"], strict=True)
+    }
     return trades.assign(why=trades["trade_id"].map(why).astype("object"))
 
 
@@ -194,11 +201,11 @@ def _assumptions(settings: Settings) -> list[str]:
     names = ", ".join(settings.market.traded)
     kind = settings.strategy.allocation.kind.replace("_", " ")
     return [
-        f"{names} are traded side by side on one account: one strategy and one position each, cash and margin "
-        "shared. What happens at the same moment is booked in this order.",
+        f"{names} are traded side by side on one account: one strategy and one position each, cash and "
+        "margin shared. What happens at the same moment is booked in this order.",
         "Each entry is sized by the whole cash."
         if kind == "none"
-        else f"Each entry is sized by its instrument's share of the cash ({kind}), worked out from sessions before.",
+        else f"Each entry is sized by its instrument's share of the cash ({kind}), from sessions before.",
     ]
 
 

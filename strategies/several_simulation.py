@@ -96,7 +96,7 @@ class SeveralSimulation:
         skip: bool = True,
         verify: bool = False,
     ) -> None:
-        """Let the engine go through the bars; the parameters are those of :class:`strategies.engine.Engine`."""
+        """Let the engine go through the bars; parameters as of :class:`strategies.engine.Engine`."""
         self._run = assemble_side_by_side(
             self._settings, self._traded, self._calendar, skip=skip, verify=verify, on_progress=on_progress
         )
@@ -122,7 +122,13 @@ class SeveralSimulation:
             )  # fmt: skip
             apart[name] = Simulated(journal, frame, analysis, dealing.gate)
         account = analyze_several(
-            journals, cash, plan=plan, today_rates_date=today, trials=trials, settings=settings.report, arms=arms
+            journals,
+            cash,
+            plan=plan,
+            today_rates_date=today,
+            trials=trials,
+            settings=settings.report,
+            arms=arms,
         )
         allocation = self._run.allocation
         return SeveralSimulated(account, apart, allocation.table(), allocation.periods_without_past)

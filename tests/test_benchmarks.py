@@ -6,15 +6,18 @@ import math
 import pandas as pd
 import pytest
 
-from benchmarks import live, significance
+from benchmarks import live, significance, storage
 from benchmarks.engine import SETTINGS, round_trips, run, synthetic_bars
 from benchmarks.exit_audit import ExitAudit
 from benchmarks.stock import run_stock
 from benchmarks.stopwatch import LiveRun, Stopwatch
 from brokers.desk.facts import Acknowledged, EntryDecided, Intent
 from brokers.desk.journal_file import JournalRow
-from feeds.bars import close_times
+from feeds.bars import aggregate, close_times
 from feeds.calendar import TradingCalendar
+from feeds.settings import SyntheticSettings
+from feeds.sources.synthetic import make_bars
+from feeds.store.parquet import ParquetStore
 from strategies.settings import load_settings
 from tests.live_market import Market, day_config
 
@@ -29,6 +32,23 @@ def test_stock_and_ours_trade_the_same_signals_on_made_up_bars():
     # Stock backtrader fills by other rules, so the counts are near, not equal
     assert round_trips(fast) > 20
     assert abs(run_stock(bars.set_axis(closes)) - round_trips(fast)) <= 5
+
+
+def test_each_way_of_keeping_bars_gives_them_back(tmp_path, capsys):
+    calendar = TradingCalendar()
+    made = SyntheticSettings(sessions=20, first_date=dt.date(2016, 5, 20))
+    bars = {"NIFTY": make_bars(made, calendar, "NIFTY")}
+    threes = aggregate(bars["NIFTY"], 3, calendar)
+    found = {}
+    for name, make in (("CSV", storage.CsvFolder), ("Parquet", ParquetStore)):
+        root = tmp_path / name
+        root.mkdir()
+        found[name] = storage.measure(
+            make(root), lambda root=root: storage.folder_megabytes(root), bars, threes
+        )
+    assert found["CSV"].megabytes > found["Parquet"].megabytes > 0.1
+    storage.print_measured(found)
+    assert "load a year of 3 minutes, ms" in capsys.readouterr().out
 
 
 def test_four_years_of_made_up_bars_lie_within_the_calendar():

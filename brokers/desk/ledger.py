@@ -73,7 +73,7 @@ class Ledger:
         """Book one row."""
         fact = row.fact
         is_told = isinstance(fact, Acknowledged) and self.state.orders[fact.tag].stage == "known"
-        waited = isinstance(fact, OrderSeen) and self.state.orders[fact.tag].book_state == "waiting"
+        was = self.state.orders[fact.tag].book_state if isinstance(fact, OrderSeen) else ""
         self.state.apply(fact)
         time = row.time.astimezone(IST).replace(tzinfo=None)
         match fact:
@@ -102,8 +102,10 @@ class Ledger:
                 is_known = not math.isnan(fact.net_pnl)
                 if is_known and any(order.trades for order in self.state.trips[fact.trip].orders):
                     self._gate.on_trade_closed(self._last_fill, fact.net_pnl)
-            case OrderSeen() if waited and self._note_change(time, fact):
-                pass
+            case OrderSeen(price=price) if price:
+                self._note(time, self.state.orders[fact.tag], "moved")
+            case OrderSeen(state="open") if was != "open" and self._has_trigger(fact):
+                self._note(time, self.state.orders[fact.tag], "triggered")
             case Sent() | Acknowledged() | Refused() | OrderSeen():
                 self._note(time, self.state.orders[fact.tag], _state_name(fact))
             case _:
@@ -131,13 +133,8 @@ class Ledger:
         self.position.update(-taken.units, price)
         self._gate.on_fill(time, -taken.units, price, 0.0)
 
-    def _note_change(self, time: dt.datetime, seen: OrderSeen) -> bool:
-        """Write down that an order which waited was moved or triggered; return whether it was."""
-        order = self.state.orders[seen.tag]
-        is_triggered = order.intent.kind == "stop_limit" and seen.state == "open"
-        if seen.price or is_triggered:
-            self._note(time, order, "triggered" if is_triggered else "moved")
-        return bool(seen.price or is_triggered)
+    def _has_trigger(self, seen: OrderSeen) -> bool:
+        return self.state.orders[seen.tag].intent.kind == "stop_limit"
 
     def _note(self, time: dt.datetime, order: DeskOrder, state: str) -> None:
         """Write an order's change down, once for each state it goes through."""

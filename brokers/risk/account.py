@@ -1,4 +1,4 @@
-"""What the gates of several instruments share: one account, its limits, and what each instrument takes of it."""
+"""What the gates of several instruments share: one account, its limits, and what each takes of it."""
 
 from __future__ import annotations
 
@@ -158,7 +158,6 @@ class AccountRisk:
                 return Verdict("deny", 0.0, LOSS, reason)
             request = request._replace(instrument=instrument)
             verdict = self._limits.check(request, self._view(without_entry_of=instrument))
-            part.reserved = 0.0
             if verdict.action != "deny":
                 units = verdict.size if verdict.action == "reduce" else abs(request.size)
                 part.reserved = math.copysign(units, request.size)
@@ -232,7 +231,7 @@ class AccountSeat:
         return self.account._check(self._instrument, request)
 
     def tell(self, state: AccountState, filled: float = 0.0) -> None:
-        """Take the counters of the instrument's gate, after ``filled`` units (signed) where there was a fill."""
+        """Take the counters of the instrument's gate, after a fill of ``filled`` units (signed) if any."""
         self.account._tell(self._instrument, state, filled)
 
     def entry_over(self) -> None:

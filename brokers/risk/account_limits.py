@@ -1,4 +1,4 @@
-"""Limits on all instruments of an account together: what an entry may add, and when the day is over for all."""
+"""Limits on all instruments of an account together: what an entry may add, when the day is over for all."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class AccountLimits:
         if on.max_positions is not None:
             lines.append((_POSITIONS, f"account, positions: at most {on.max_positions} at a time"))
         if on.max_correlation is not None:
-            words = f"above {on.max_correlation:g} over {on.correlation_sessions} sessions two instruments are one"
+            words = f"above {on.max_correlation:g} over {on.correlation_sessions} sessions two count as one"
             lines.append((_CORRELATION, f"account, correlation: {words}"))
         if on.max_lots is not None:
             lines.append((_LOTS, f"account, lots: at most {on.max_lots} in all positions"))
@@ -186,10 +186,10 @@ class AccountLimits:
         on = self._settings
         held = [holding for holding in view.holdings if holding.units]
         margin = sum(holding.margin for holding in held)
-        found = {
+        found: dict[str, Callable[[], LimitUse]] = {
             LOSS: lambda: LimitUse(max(0.0, -view.result_today), self._loss_limit(view), "rupees"),
             _POSITIONS: lambda: LimitUse(len(held), on.max_positions, "positions"),
-            _CORRELATION: lambda: LimitUse(),
+            _CORRELATION: LimitUse,
             _LOTS: lambda: LimitUse(sum(holding.lots for holding in held), on.max_lots, "lots"),
             _MARGIN: lambda: LimitUse(
                 margin / view.equity * 100.0 if view.equity > 0.0 else None,

@@ -30,7 +30,7 @@ class Screened(NamedTuple):
     Attributes
     ----------
     frame : DataFrame
-        A bar frame.
+        A bar frame; that of an index has no open interest, whatever the answer says.
     rejects : DataFrame
         ``datetime``, ``reason`` and the values of what was set aside, in the order of the answer.
     """
@@ -69,6 +69,9 @@ def screen(answer: pd.DataFrame, request: Request, wanted: Wanted, calendar: Tra
     reasons.iloc[left[steps != 0]] = OFF_GRID
     kept = reasons.isna().to_numpy()
     frame = answer.loc[kept, list(BAR_COLUMNS)].sort_index()
+    if wanted.is_index:
+        # It has none; brokers write 0, which would be a number of contracts.
+        frame["open_interest"] = np.nan
     check_frame(frame)
     rejects = answer.loc[~kept, list(VALUE_COLUMNS)].reset_index()
     rejects.insert(1, "reason", reasons[~kept].map(str).to_numpy())

@@ -9,6 +9,7 @@ import pandas as pd
 
 from feeds.bars import aggregate
 from feeds.calendar import TradingCalendar
+from feeds.continuous import near_month, stored_months
 from feeds.errors import DataError
 from feeds.settings import DataSettings
 from feeds.sources.files import LoadedBars, load_bars
@@ -35,7 +36,9 @@ def load_chosen(data: DataSettings, instrument: str, calendar: TradingCalendar) 
     Returns
     -------
     LoadedBars
-        A store gives bars of ``data.bar_minutes`` if it has them, else 1-minute bars. The fingerprint of
+        A store gives bars of ``data.bar_minutes`` if it has them, else 1-minute bars; where it has single
+        contracts only, such as ``NIFTY-2026-11``, the near month of each day, as live trading takes it. The
+        fingerprint of
         bars that are no file's is that of their values.
 
     Raises
@@ -49,8 +52,16 @@ def load_chosen(data: DataSettings, instrument: str, calendar: TradingCalendar) 
         return _loaded(make_bars(made, calendar, instrument), _MINUTE, name, calendar)
     if data.source == "store":
         store = open_store(data)
-        bar_minutes = data.bar_minutes if store.coverage(instrument, data.bar_minutes) else _MINUTE
-        return _loaded(store.load(instrument, bar_minutes), bar_minutes, f"store {data.store}", calendar)
+        lengths = (data.bar_minutes, _MINUTE)
+        for bar_minutes in lengths:
+            if store.coverage(instrument, bar_minutes):
+                frame = store.load(instrument, bar_minutes)
+                return _loaded(frame, bar_minutes, f"store {data.store}", calendar)
+        for bar_minutes in lengths:
+            if stored_months(store, instrument, bar_minutes):
+                frame = near_month(store, instrument, bar_minutes, calendar)
+                return _loaded(frame, bar_minutes, f"store {data.store}, by contract", calendar)
+        return _loaded(store.load(instrument, _MINUTE), _MINUTE, f"store {data.store}", calendar)
     return load_bars(
         data.source, calendar=calendar, timezone=data.timezone, calendar_mismatch=data.calendar_mismatch
     )

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from feeds.bars import BAR_COLUMNS, TIME_ZONE, check_frame
+from feeds.bars import BAR_COLUMNS, TIME_ZONE, check_frame, check_index
 from feeds.errors import DataError
 from feeds.store.base import Appended, Coverage, DateSpan, FetchedSpan, Series
-from feeds.store.binary_copy import copied_bars, frame_of_copy
+from feeds.store.binary import copied_bars, packed_columns, unpacked_bars
 from feeds.store.database import connected, read_address
 from feeds.store.rules import (
     check_columns,
@@ -136,15 +136,14 @@ class TimescaleStore:
         with connected(self._address) as connection:
             check_schema(connection, self._address)
             series_id = _series_id(connection, instrument, bar_minutes)
-            frame = _copied(connection, series_id, wanted, first, last)
+            frame = _loaded(connection, series_id, wanted, first, last)
         if not len(frame):
             held = self.coverage(instrument, bar_minutes)
             if held is None:
                 raise no_such_series(instrument, bar_minutes, self._address, self.instruments())
             series = Series(instrument, bar_minutes)
             raise no_bars_between(series, self._address, (first, last), (held.first, held.last))
-        if columns is None:
-            check_frame(frame)
+        check_index(frame) if columns is not None else check_frame(frame)
         return frame
 
     def coverage(self, instrument: str, bar_minutes: int) -> Coverage | None:
@@ -253,7 +252,7 @@ def _series_id(connection: Connection[Any], instrument: str, bar_minutes: int) -
     return 0 if row is None else int(row[0])  # numbers begin at 1: no bar is of series 0
 
 
-def _copied(
+def _loaded(
     connection: Connection[Any],
     series_id: int,
     columns: Sequence[str],
@@ -263,17 +262,16 @@ def _copied(
     from psycopg import sql
 
     query = sql.SQL(
-        "COPY (SELECT {columns} FROM muhurat.bar WHERE series_id = {series_id}{begin}{end} ORDER BY start) "
-        "TO STDOUT (FORMAT binary)"
+        f"SELECT {packed_columns(columns)} FROM "  # noqa: S608 # nothing but names of columns
+        "(SELECT * FROM muhurat.bar WHERE series_id = {series_id}{begin}{end} ORDER BY start) AS sorted"
     ).format(
-        columns=sql.SQL(", ").join(map(sql.Identifier, ("start", *columns))),
         series_id=sql.Literal(series_id),
         begin=sql.SQL("" if first is None else " AND start >= ") + _midnight(first),
         end=sql.SQL("" if last is None else " AND start < ")
         + _midnight(None if last is None else last + dt.timedelta(days=1)),
     )
-    with connection.cursor().copy(query) as copy:
-        return frame_of_copy(b"".join(copy), columns)
+    (packed,) = connection.execute(query, binary=True).fetchall()
+    return unpacked_bars(packed, columns)
 
 
 def _midnight(day: dt.date | None) -> Composable:

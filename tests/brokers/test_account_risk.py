@@ -19,7 +19,7 @@ from feeds.errors import DataError
 from feeds.terms import ContractTerms
 
 DAY = dt.date(2016, 3, 1)
-TEN = dt.datetime(2016, 3, 1, 10, 0)
+TEN = dt.datetime(2016, 3, 1, 10, 0)  # noqa: DTZ001 # the exchange's wall clock is kept naive
 CASH = 1_000_000.0
 TERMS = {
     "NIFTY": ContractTerms(75, 0.05, math.inf, 10.0),
@@ -164,15 +164,15 @@ def test_the_correlation_is_asked_for_the_pair_and_the_day():
     assert asked == [("BANKNIFTY", "NIFTY", DAY)]
 
 
-@pytest.mark.parametrize(("loss", "ends"), [(9_999.0, False), (10_000.0, True), (10_001.0, True)])
-@pytest.mark.parametrize("limit", [{"daily_loss_percent": 1.0}, {"daily_loss_rupees": 10_000.0}])
+@pytest.mark.parametrize(("loss", "ends"), [(8_999.0, False), (9_000.0, True), (9_001.0, True)])
+@pytest.mark.parametrize("limit", [{"daily_loss_percent": 0.9}, {"daily_loss_rupees": 9_000.0}])
 def test_a_loss_of_all_together_ends_the_day_for_all(loss, ends, limit):
     account = account_of(**limit)
     nifty, banknifty = gates_of(account)
     enter(nifty, "NIFTY", 1)
     enter(banknifty, "BANKNIFTY", 1)
-    nifty.on_fill(TEN, -75, 1000.0 - 4_000.0 / 75, 0.0)  # realised
-    banknifty.mark(TEN, 1000.0 - (loss - 4_000.0) / 30)  # open
+    nifty.on_fill(TEN, -75, 1000.0 - 3_000.0 / 75, 0.0)  # realised
+    banknifty.mark(TEN, 1000.0 - (loss - 3_000.0) / 30)  # open
     assert bool(account.breached()) is ends
     assert (banknifty.must_flatten() is not None) is ends
     assert nifty.must_flatten() is None, "it is flat"

@@ -62,6 +62,27 @@ def test_a_stop_that_was_moved_is_where_it_was_moved_to(path, missed):
     assert told(played.journal) == [("entry", "03 09:18", 75, 1000), ("stop", "03 09:27", -75, 1005)]
 
 
+@pytest.mark.parametrize("breaks_after", [2, 3])
+def test_a_stop_limit_entry_goes_on_as_it_was_triggered_or_not(path, breaks_after):
+    bars = [CALM, CALM, (1000, 1030, 999, 1025), (1020, 1021, 1015, 1018), CALM]
+    frame = frame_of(bars, signal=[1] + [0] * 4, atr=[10.0] * 5)
+    entry = {"kind": "stop_limit", "offset_atr": 1.0, "limit_atr": 0.5, "valid_bars": 5}
+    chosen = settings_of(strategy={"entry": entry})
+    play(frame, chosen, path, breaks_after=breaks_after)
+    played = play(frame, chosen, path, start=after(frame, breaks_after - 1))
+    assert told(played.journal)[0] == ("entry", "03 09:24", 75, 1015)
+    assert played.journal.events == run(frame, chosen).events[: len(played.journal.events)]
+
+
+def test_a_stop_goes_on_following_after_a_restart(path):
+    bars = [CALM, CALM, CALM, (1020, 1021, 1019, 1020), (1015, 1016, 1009, 1012), CALM]
+    frame = frame_of(bars, signal=[1] + [0] * 5, atr=[10.0] * 6)
+    chosen = settings_of(strategy={"trail_atr": 1.0, "target_atr": 50.0})
+    play(frame, chosen, path, breaks_after=2)
+    played = play(frame, chosen, path, start=after(frame, 1))
+    assert told(played.journal)[-1] == ("stop", "03 09:27", -75, 1010)
+
+
 def test_an_entry_that_waits_over_a_restart_has_as_many_bars_as_without(path):
     frame = frame_of([CALM] * 7, signal=[1] + [0] * 6, atr=[10.0] * 7)
     chosen = settings_of(strategy={"entry": {"kind": "limit", "offset_atr": 1.0, "valid_bars": 4}})
@@ -69,6 +90,19 @@ def test_an_entry_that_waits_over_a_restart_has_as_many_bars_as_without(path):
     played = play(frame, chosen, path, start=after(frame, 2))
     ended = [f"{event.time:%H:%M}" for event in played.journal.events if event.state == "canceled"]
     assert ended == ["09:30"] * 3
+
+
+@pytest.mark.parametrize("taken_back_on", [1, 2])
+def test_an_entry_that_was_taken_back_does_not_fill_after_a_crash(path, taken_back_on):
+    """The process ends right after the bar on whose close it was taken back; the next bar would fill it."""
+    bars = [CALM] * (taken_back_on + 1) + [(1000, 1001, 985, 995)] * 3
+    frame = frame_of(bars, signal=[1] + [0] * (len(bars) - 1), atr=[10.0] * len(bars))
+    entry = {"kind": "limit", "offset_atr": 1.0, "valid_bars": taken_back_on}
+    chosen = settings_of(strategy={"entry": entry})
+    play(frame, chosen, path, breaks_after=taken_back_on + 1)
+    played = play(frame, chosen, path, start=after(frame, taken_back_on))
+    assert played.journal.fills == []
+    assert played.journal.events == run(frame, chosen).events
 
 
 def test_the_day_on_paper_is_the_backtest(path):

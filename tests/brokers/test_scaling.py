@@ -179,6 +179,25 @@ def test_orders_without_a_fraction_keep_their_share():
     ]
 
 
+def test_what_rests_is_always_for_exactly_what_is_held():
+    asked = {}
+
+    def group(strategy):
+        entry = strategy.buy(size=300, transmit=False)
+        strategy.sell(size=300, exectype=bt.Order.Stop, price=980.0, parent=entry, transmit=False)
+        strategy.sell(size=150, exectype=bt.Order.Limit, price=1010.0, parent=entry, transmit=False)
+        strategy.sell(size=150, exectype=bt.Order.Limit, price=1030.0, parent=entry)
+
+    def look(strategy):
+        orders = strategy.broker.get_orders_open()
+        asked[len(strategy)] = [order.executed.remsize for order in orders if order.role != "entry"]
+
+    bars = [FLAT, CALM, CALM, (1000, 1010, 999, 1005), CALM]
+    plan = {0: group, 1: look, 2: look, 3: look}
+    journal_of(plan, bars, broker={"max_percent_of_volume": 0.3})  # 225 units a bar
+    assert asked == {2: [-225, -150, -75], 3: [-300, -150, -150], 4: [-150, -150]}
+
+
 def test_finer_bars_let_the_near_target_go_before_the_stop():
     minutes = [
         *[CALM] * 6,

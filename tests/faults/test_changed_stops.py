@@ -26,6 +26,11 @@ from tests.faults.live_rig import LOT, QUICK, Address, LiveRig
 RUNS = 24
 RUNS_AT_ONCE = 8
 CHANGES = "PUT /orders/*"
+ENTRIES = (
+    lambda _: {},
+    lambda side: {"kind": "limit", "price": PRICE - side * 1.0},
+    lambda side: {"kind": "stop_limit", "price": PRICE + side * 1.0, "limit": PRICE + side * 6.0},
+)
 PATIENT = QUICK.model_copy(update={"entry_patience_seconds": 5.0})
 
 
@@ -79,8 +84,9 @@ def play(draw: Random, folder: Path) -> Counter[str]:
         address = Address(server.api_root, server.ticker_root)
         rig = LiveRig(address, folder, live=PATIENT, largest_lots=draw.choice([2, 24]))
         rig.start()
-        kind = draw.choice([{}, {"kind": "limit", "price": PRICE - side * 1.0}])
-        rig.enter(side, lots, stop_points=25.0, target_points=60.0, targets=targets, **kind)
+        rig.enter(
+            side, lots, stop_points=25.0, target_points=60.0, targets=targets, **draw.choice(ENTRIES)(side)
+        )
         follow(rig, side, draw.choice([4.0, 8.0]), until=time.monotonic() + 4.0)
         rig.desk.leave("square_off")
         assert rig.wait(lambda: rig.is_flat), rig.account.open_position

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
 import signal
 import subprocess
-from contextlib import suppress
+import sys
+import threading
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -27,7 +31,6 @@ from tests.feeds.fetch_market import (
     history_server,
     index_minutes,
     log_in,
-    start_fetch,
 )
 from tests.feeds.postgres import PostgresServer, need_postgres, stored_in_postgres
 
@@ -48,41 +51,72 @@ def bars_of(folder: Path) -> pd.DataFrame:
     return ParquetStore(folder).load("NIFTY-INDEX", 3)
 
 
-def kill_at_random(process: subprocess.Popen[str], requests: Requests, random: Random) -> None:
-    """Kill a process before the answer to its first or second request, while it keeps it, or just after."""
-    assert requests.wait_for(len(requests.times) + random.choice((1, 2)), WAIT)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(random.uniform(0.0, ANSWER_SECONDS + 0.3))
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+class Lives:
+    """Fetches that run one after the other, each in a process of its own."""
+
+    def __init__(self, arguments: list[str], folder: Path, env: dict[str, str]) -> None:
+        self._arguments = json.dumps(arguments)
+        self._errors = (folder / "errors.txt").open("w+b")
+        self._nursery = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.killed_fetch"], cwd=folder, env=env, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
+        )  # fmt: skip
+
+    def begin(self) -> int:
+        """Start a life and return the number of its process."""
+        assert self._nursery.stdin is not None
+        self._nursery.stdin.write(self._arguments + "\n")
+        self._nursery.stdin.flush()
+        return self._line()
+
+    def end(self) -> int:
+        """Wait for the end of a life and return its exit code; minus the signal that ended it."""
+        return self._line()
+
+    def close(self) -> None:
+        self._nursery.communicate(timeout=WAIT)
+        self._errors.close()
+
+    def _line(self) -> int:
+        assert self._nursery.stdout is not None
+        line = self._nursery.stdout.readline()
+        self._errors.seek(0)
+        assert line, self._errors.read()[-3000:]
+        return int(line)
+
+
+def kill_at_random(lives: Lives, requests: Requests, random: Random) -> None:
+    """Kill a life before the answer to its first or second request, while it keeps it, or just after."""
+    wanted = len(requests.times) + random.choice((1, 2))
+    number = lives.begin()
+    assert requests.wait_for(wanted, WAIT)
+    threading.Event().wait(random.uniform(0.0, ANSWER_SECONDS + 0.3))
+    os.kill(number, signal.SIGKILL)
+    assert lives.end() == -signal.SIGKILL
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1])
-def test_a_fetch_that_is_killed_five_times_ends_as_one_that_is_not(tmp_path, monkeypatch, seed):
+def test_a_fetch_that_is_killed_five_times_ends_as_one_that_is_not(tmp_path, monkeypatch):
     slow = Fault(kind="late_answer", route=CANDLES, seconds=ANSWER_SECONDS, count=None)
-    random = Random(seed)  # noqa: S311 # moments, not secrets
+    random = Random(1)  # noqa: S311 # moments, not secrets
     with history_server({INDEX.token: index_minutes(FIRST, LAST)}, monkeypatch) as (server, requests):
 
-        def arguments(store: Path) -> list[str]:
-            return fetch_arguments(server, store, FIRST, LAST, "--index", "--interval", "3minute")
-
-        def start() -> subprocess.Popen[str]:
-            return start_fetch(arguments(tmp_path / "killed"), tmp_path, environment(server))
+        def arguments(store: str) -> list[str]:
+            return fetch_arguments(server, tmp_path / store, FIRST, LAST, "--index", "--interval", "3minute")
 
         log_in(server, monkeypatch)
-        assert main(arguments(tmp_path / "whole")) == 0
+        assert main(arguments("whole")) == 0
         assert len(requests.times) == FEWEST
         assert requests.most_in_a_second <= LIMIT
         requests.times.clear()
         server.faults.add(slow)
-        for _ in range(KILLS):
-            kill_at_random(start(), requests, random)
-        last = start()
-        assert last.communicate(timeout=WAIT)[1] == ""
-        assert last.returncode == 0
-        assert FEWEST < len(requests.times) <= FEWEST + KILLS
+        with closing(Lives(arguments("killed"), tmp_path, environment(server))) as lives:
+            for _ in range(KILLS):
+                kill_at_random(lives, requests, random)
+            server.faults.clear()
+            lives.begin()
+            assert lives.end() == 0
+        assert FEWEST <= len(requests.times) <= FEWEST + KILLS
         assert requests.most_in_a_second <= LIMIT
     whole = bars_of(tmp_path / "whole")
     assert len(whole) == BARS
@@ -134,7 +168,7 @@ def test_a_fetch_goes_on_where_it_was_when_its_database_died_in_the_middle_of_a_
         postgres.start()
         first = store.fetched("NIFTY-INDEX", 3, "kite")
         assert [span.first for span in first] == [FIRST]
-        expected = aggregate(minutes, 3, CALENDAR).assign(open_interest=0.0)
+        expected = aggregate(minutes, 3, CALENDAR)
         kept = store.load("NIFTY-INDEX", 3)
         pd.testing.assert_frame_equal(kept, expected.iloc[: len(kept)], check_freq=False)
         assert kept.index[-1].date() == first[0].last

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from feeds.store.timescale import TimescaleStore
 from tests.feeds.postgres import PostgresServer, empty_tables, need_postgres, stored_in_postgres
+
+
+@pytest.fixture
+def tiny_disk() -> Iterator[Path]:
+    """A disk of half a megabyte that is empty; a skip where this user may mount none."""
+    folder = Path(tempfile.mkdtemp(prefix="muhurat-disk-", dir="/tmp"))
+    folder.chmod(0o755)
+    mounted = subprocess.run(
+        ["/bin/mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    try:
+        if mounted.returncode:
+            pytest.skip("needs the right to mount a small disk")
+        yield folder
+    finally:
+        if not mounted.returncode:
+            subprocess.run(["/bin/umount", "--lazy", str(folder)], check=True, capture_output=True)
+        folder.rmdir()
 
 
 @pytest.fixture(scope="session")

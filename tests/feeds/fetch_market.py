@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -112,10 +110,3 @@ def log_in(server: SandboxServer, monkeypatch: Any) -> None:
     """Let commands in this process use the sandbox's login."""
     monkeypatch.setenv("KITE_API_KEY", server.api_key)
     monkeypatch.setenv("KITE_ACCESS_TOKEN", server.access_token)
-
-
-def start_fetch(arguments: list[str], folder: Path, env: dict[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "feeds", *arguments], cwd=folder, env=env, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip

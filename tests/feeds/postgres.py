@@ -45,7 +45,7 @@ class PostgresServer:
         Where its socket lies; ``host`` of an address.
     """
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, flushes: bool = False) -> None:
         # PostgreSQL does not run as root, and its user may not enter the folders of the tests
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         self._programs = programs
@@ -54,7 +54,8 @@ class PostgresServer:
             shutil.chown(self.folder, "postgres")
         self._data = self.folder / "data"
         self._pid_file = self._data / "postmaster.pid"
-        self._options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off"
+        fsync = "on" if flushes else "off"
+        self._options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync={fsync}"
         self._run("initdb", "-D", self._data, "-A", "trust", "-U", OWNER, "--no-sync")
 
     def start(self) -> None:
@@ -118,9 +119,9 @@ def _runs(pid: int) -> bool:
 
 
 @contextmanager
-def running_postgres(programs: Path) -> Iterator[PostgresServer]:
-    """Yield a fresh server."""
-    server = PostgresServer(programs)
+def running_postgres(programs: Path, *, flushes: bool = False) -> Iterator[PostgresServer]:
+    """Yield a fresh server; it forces what it writes to the disk only if asked to."""
+    server = PostgresServer(programs, flushes=flushes)
     try:
         server.start()
         try:
@@ -132,9 +133,11 @@ def running_postgres(programs: Path) -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def stored_in_postgres(programs: Path) -> Iterator[tuple[PostgresServer, TimescaleStore]]:
+def stored_in_postgres(
+    programs: Path, *, flushes: bool = False
+) -> Iterator[tuple[PostgresServer, TimescaleStore]]:
     """Yield a fresh server and a store in it, as a role that may only add bars."""
-    with running_postgres(programs) as server:
+    with running_postgres(programs, flushes=flushes) as server:
         server.execute(f"CREATE ROLE {ROLE} LOGIN")
         server.make_tables()
         yield server, TimescaleStore(server.dsn())

@@ -114,24 +114,31 @@ def test_the_picture_has_a_cell_for_each_session_in_the_colour_of_its_completene
 
 @pytest.mark.parametrize(
     ("found", "colour"),
-    [(374, "#92c5de"), (372, "#92c5de"), (371, "#fddbc7"), (338, "#fddbc7"), (337, "#f4a582"),
-     (188, "#f4a582"), (187, "#ef8a62"), (1, "#ef8a62")],
+    [
+        (100, "#2166ac"), (99, "#92c5de"), (98, "#fddbc7"), (90, "#fddbc7"), (89, "#f4a582"),
+        (50, "#f4a582"), (49, "#ef8a62"), (1, "#ef8a62"),
+    ],
 )  # fmt: skip
 def test_colours_at_their_edges(found, colour):
-    text = draw_coverage({"X": cover_sessions(day_frame("2016-01-04", 375).iloc[:found], 1, CALENDAR)})
-    assert f'fill="{colour}"><title>Mon 2016-01-04: {found} of 375' in text
+    calendar = TradingCalendar({dt.date(2016, 1, 4): "09:15-10:55"})
+    text = draw_coverage({"X": cover_sessions(day_frame("2016-01-04", found), 1, calendar)})
+    assert f'fill="{colour}"><title>Mon 2016-01-04: {found} of 100 bars (extra)' in text
 
 
-def test_no_two_sessions_share_a_cell():
+def test_each_session_has_a_cell_of_its_own_in_the_column_of_its_week():
     root = parsed(draw_coverage({"X": cover_sessions(minutes_of("2013-01-01", "2016-12-30"), 1, CALENDAR)}))
     places = [
         (cell.get("x"), cell.get("y"))
         for cell in root.iter(f"{SVG}rect")
         if cell.find(f"{SVG}title") is not None
     ]
-    assert (
-        len(places) == len(set(places)) == len(CALENDAR.sessions(dt.date(2013, 1, 1), dt.date(2016, 12, 30)))
-    )
+    days = [one.date for one in CALENDAR.sessions(dt.date(2013, 1, 1), dt.date(2016, 12, 30))]
+    assert len(places) == len(set(places)) == len(days)
+    columns: dict[tuple[int, dt.date], set[str | None]] = {}
+    for day, (x, _) in zip(days, places, strict=True):
+        monday = day - dt.timedelta(days=day.weekday())
+        columns.setdefault((day.year, monday), set()).add(x)
+    assert all(len(column) == 1 for column in columns.values())
 
 
 # -- the command -------------------------------------------------------------------------------------------

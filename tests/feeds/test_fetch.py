@@ -17,7 +17,7 @@ from feeds.store.parquet import ParquetStore
 from tests.feeds.fetch_support import CALENDAR, BarHistory, minutes_of, run_fetch, wanted
 
 FIRST, LAST = "2026-08-03", "2026-10-21"
-BARS = minutes_of(FIRST, LAST)
+BARS = minutes_of(FIRST, LAST, open_interest=float("nan"))
 WANTED = wanted(FIRST, LAST)
 SESSIONS = [one.date for one in CALENDAR.sessions(WANTED.first, WANTED.last)]
 SPAN = 20

@@ -69,7 +69,7 @@ def test_the_index_as_the_server_has_it(run, market):
     code, lines, err = run(FIRST, LAST, "--index", "--interval", "3minute")
     assert (code, err) == (0, "")
     assert lines[0] == "1 of 1: index NIFTY 2024-09-09 to 2024-10-14, 3,125 bars added"
-    expected = aggregate(MINUTES, 3, CALENDAR).assign(open_interest=0.0)
+    expected = aggregate(MINUTES, 3, CALENDAR)
     pd.testing.assert_frame_equal(stored("NIFTY-INDEX", 3), expected, check_freq=False)
     assert run(FIRST, LAST, "--index", "--interval", "3minute")[0] == 0
     assert len(market[1].times) == 1

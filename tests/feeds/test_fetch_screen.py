@@ -52,6 +52,12 @@ def test_an_index_has_no_tick():
     assert screened(with_values(low=7_000.01), is_index=True).rejects.empty
 
 
+def test_an_index_has_no_open_interest_though_brokers_write_zero():
+    frame = screened(day_frame(DAY).assign(open_interest=0.0), is_index=True).frame
+    assert frame["open_interest"].isna().all()
+    assert not screened(day_frame(DAY)).frame["open_interest"].isna().any()
+
+
 def test_open_interest_may_be_missing():
     assert len(screened(with_values(open_interest=np.nan)).frame) == 375
 

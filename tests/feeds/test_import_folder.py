@@ -41,11 +41,11 @@ def test_a_store_that_refuses_ends_the_import(folder, capsys):
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_the_vendors_files_as_they_were_found(shared_data, folder, capsys):
-    expected = pd.read_csv(shared_data / "raw" / "expected_rejects.csv").set_index("file")
+    expected = pd.read_csv(shared_data / "data" / "raw" / "expected_rejects.csv").set_index("file")
     for name in ("NIFTY", "BANKNIFTY"):
-        assert main(["import", str(shared_data / "raw" / name), "--rejects", f"{name}.csv"]) == 0
+        assert main(["import", str(shared_data / "data" / "raw" / name), "--rejects", f"{name}.csv"]) == 0
     rejects = pd.concat([pd.read_csv(folder / "NIFTY.csv"), pd.read_csv(folder / "BANKNIFTY.csv")])
-    counted = rejects.groupby(rejects["file"].str.removeprefix(f"{shared_data}/")).size()
+    counted = rejects.groupby(rejects["file"].str.removeprefix(f"{shared_data / 'data'}/")).size()
     wanted = expected["rows"] - expected["kept"]
     assert counted.to_dict() == wanted[wanted > 0].to_dict()
     store = ParquetStore(folder / "bars")

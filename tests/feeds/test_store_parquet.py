@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+from feeds.bars import BAR_COLUMNS
 from feeds.errors import DataError
+from feeds.store.base import Appended
 from feeds.store.parquet import ParquetStore
 from tests.feeds.frames import day_frame, frame_of
+from tests.feeds.test_store import span
 
 
 def files_of(root: Path) -> list[str]:
@@ -116,3 +123,141 @@ def test_a_year_of_another_bar_is_not_touched(tmp_path):
     before = (tmp_path / "NIFTY/1minute/2015.parquet").stat().st_mtime_ns
     store.append("NIFTY", 1, day_frame("2016-01-01", 3))
     assert (tmp_path / "NIFTY/1minute/2015.parquet").stat().st_mtime_ns == before
+
+
+# -- only what is asked for --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def groups_read(monkeypatch):
+    """Counts of row groups and names of columns that were read."""
+    seen: list[tuple[int, list[str]]] = []
+    read = pq.ParquetFile.read_row_groups
+
+    def noted(file, groups, columns=None, **rest):
+        seen.append((len(groups), list(columns)))
+        return read(file, groups, columns=columns, **rest)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noted)
+    return seen
+
+
+def test_only_the_years_groups_and_columns_asked_for_are_read(tmp_path, groups_read):
+    store = ParquetStore(tmp_path)
+    days = pd.date_range("2015-01-01", "2016-12-31", freq="B")
+    store.append("NIFTY", 1, frame_of(*(f"{day:%Y-%m-%d}" for day in days), bars=375))
+    groups_read.clear()
+    day = dt.date(2016, 6, 15)
+    assert len(store.load("NIFTY", 1, day, day, columns=["close"])) == 375
+    assert groups_read == [(1, ["close", "datetime"])]
+    groups_read.clear()
+    assert len(store.load("NIFTY", 1, dt.date(2016, 1, 1))) == 261 * 375
+    assert groups_read == [(12, [*BAR_COLUMNS, "datetime"])]
+    groups_read.clear()
+    assert store.coverage("NIFTY", 1).days == len(days)
+    assert [columns for _, columns in groups_read] == [["datetime"], ["datetime"]]
+
+
+@pytest.mark.parametrize("midnight", [8_190, 8_191, 8_192, 8_193])
+def test_a_day_that_begins_at_the_edge_of_a_group_is_found_whole(tmp_path, midnight):
+    store = ParquetStore(tmp_path)
+    start = pd.Timestamp("2016-01-10") - pd.Timedelta(minutes=midnight)
+    store.append("NIFTY", 1, day_frame(f"{start:%Y-%m-%d}", 16_000, start=f"{start:%H:%M}"))
+    for day in (dt.date(2016, 1, 9), dt.date(2016, 1, 10)):
+        assert len(store.load("NIFTY", 1, day, day)) == 1440
+
+
+def test_a_file_without_groups_of_a_month_is_read_as_well(tmp_path):
+    # As earlier versions wrote them, with stamps of another unit for good measure.
+    frame = frame_of("2016-01-04", "2016-03-04")
+    file = tmp_path / "NIFTY/1minute/2016.parquet"
+    file.parent.mkdir(parents=True)
+    frame.set_axis(frame.index.as_unit("ns"), axis=0).to_parquet(file, compression="zstd")
+    loaded = ParquetStore(tmp_path).load("NIFTY", 1, dt.date(2016, 3, 1))
+    pd.testing.assert_frame_equal(loaded, frame_of("2016-03-04"), check_freq=False)
+
+
+# -- readers and writers -----------------------------------------------------------------------------------
+
+
+def test_a_reader_beside_a_writer_sees_whole_appends(tmp_path):
+    store = ParquetStore(tmp_path)
+    days = [f"2016-01-{day:02d}" for day in range(1, 32)]
+    store.append("NIFTY", 1, frame_of(days[0]))
+    seen, done = [], threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(len(store.load("NIFTY", 1)))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for day in days[1:]:
+        store.append("NIFTY", 1, frame_of(day))
+    done.set()
+    reader.join(30)
+    assert seen == sorted(seen)
+    assert {count % 5 for count in seen} == {0}
+
+
+def test_a_writer_killed_before_its_record_loses_the_record_only(tmp_path):
+    script = """
+        import datetime as dt, os, sys
+        from feeds.store import parquet
+        from feeds.store.base import FetchedSpan
+        from tests.feeds.frames import frame_of
+        parquet._record = lambda *_: os._exit(9)
+        day = dt.date(2016, 1, 4)
+        span = FetchedSpan("kite", day, day)
+        parquet.ParquetStore(sys.argv[1]).append("NIFTY", 1, frame_of("2016-01-04"), fetched=span)
+    """
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)]
+    assert subprocess.run(command, cwd=root, check=False).returncode == 9
+    store = ParquetStore(tmp_path)
+    assert store.fetched("NIFTY", 1, "kite") == []
+    again = store.append("NIFTY", 1, frame_of("2016-01-04"), fetched=span("2016-01-04", "2016-01-04"))
+    assert again == Appended(0, 5)
+    assert len(store.fetched("NIFTY", 1, "kite")) == 1
+
+
+def test_a_full_disk_takes_nothing_and_loses_nothing(tiny_disk):
+    store = ParquetStore(tiny_disk)
+    random = np.random.default_rng(1)
+    frame = day_frame("2016-01-04", 375)
+    store.append("NIFTY", 1, frame, fetched=span("2016-01-04", "2016-01-04"))
+    before = files_of(tiny_disk)
+    big = day_frame("2016-02-01", 20_000).assign(volume=random.random(20_000))
+    with pytest.raises(DataError, match=r"cannot be written \(No space left on device\); .* make room"):
+        store.append("NIFTY", 1, big, fetched=span("2016-02-01", "2016-02-20"))
+    assert files_of(tiny_disk) == before
+    pd.testing.assert_frame_equal(store.load("NIFTY", 1), frame, check_freq=False)
+    assert store.fetched("NIFTY", 1, "kite") == [span("2016-01-04", "2016-01-04")[1:]]
+
+
+# -- what was fetched --------------------------------------------------------------------------------------
+
+
+def test_a_year_whose_file_was_deleted_was_not_fetched(tmp_path):
+    store = ParquetStore(tmp_path)
+    store.append("NIFTY", 1, frame_of("2015-12-31", "2016-01-01"), fetched=span("2015-12-30", "2016-01-05"))
+    (tmp_path / "NIFTY/1minute/2016.parquet").unlink()
+    assert store.fetched("NIFTY", 1, "kite") == [span("2015-12-30", "2015-12-31")[1:]]
+    # The new file of that year vouches for its own dates only.
+    store.append("NIFTY", 1, frame_of("2016-01-04"), fetched=span("2016-01-04", "2016-01-04"))
+    assert store.fetched("NIFTY", 1, "kite") == [
+        span("2015-12-30", "2015-12-31")[1:],
+        span("2016-01-04", "2016-01-04")[1:],
+    ]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"kite": [["2016-01-04"]]}', '{"kite": [["4 Jan", "5 Jan"]]}'])
+def test_a_damaged_record_is_named_and_stops_nothing_else(tmp_path, text):
+    store = ParquetStore(tmp_path)
+    store.append("NIFTY", 1, frame_of("2016-01-04"), fetched=span("2016-01-04", "2016-01-04"))
+    (tmp_path / "NIFTY/1minute/fetched.json").write_text(text)
+    with pytest.raises(
+        DataError, match=r"fetched\.json cannot be read .* delete it, and they are fetched again"
+    ):
+        store.fetched("NIFTY", 1, "kite")
+    assert store.coverage("NIFTY", 1).bars == 5

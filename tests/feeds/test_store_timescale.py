@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 
@@ -14,7 +15,7 @@ from feeds.errors import DataError, SettingsError
 from feeds.settings import DataSettings
 from feeds.sources.chosen import load_chosen
 from feeds.store import timescale
-from feeds.store.binary_copy import frame_of_copy
+from feeds.store.binary import unpacked_bars
 from feeds.store.chosen import open_store
 from feeds.store.database import connected, read_address
 from feeds.store.parquet import ParquetStore
@@ -57,20 +58,19 @@ def test_longer_bars_for_people_are_those_of_aggregate(timescale_store, postgres
     timescale_store.append("NIFTY", 1, minutes)
     timescale_store.append("NIFTY", 3, day_frame("2016-01-04", 5, bar_minutes=3))
     for length in (3, 15):
-        rows = postgres.execute(
-            "SELECT start, open, high, low, close, volume, open_interest "
-            f"FROM muhurat.bars_{length}minute ORDER BY start",  # noqa: S608
-            "market",
-        )
+        columns = "start, open, high, low, close, volume, open_interest"
+        query = f"SELECT {columns} FROM muhurat.bars_{length}minute ORDER BY start"  # noqa: S608
+        rows = postgres.execute(query, "market")
         expected = aggregate(minutes, length, TradingCalendar()).drop(columns="complete")
         found = pd.DataFrame(rows, columns=["datetime", *expected.columns]).set_index("datetime")
         found.index = pd.DatetimeIndex(found.index).tz_convert("Asia/Kolkata").as_unit("us")
         pd.testing.assert_frame_equal(found, expected, check_freq=False)
 
 
-def test_a_cut_answer_is_no_bars():
-    with pytest.raises(DataError, match="12 bytes that are no bars of 2 columns"):
-        frame_of_copy(b"PGCOPY\n\xff\r\n\0x", ["close"])
+@pytest.mark.parametrize("packed", [(bytes(15), bytes(8)), (bytes(16), bytes(8)), (None, bytes(8))])
+def test_a_cut_answer_is_no_bars(packed):
+    with pytest.raises(DataError, match=r"expected . bars of 8 bytes a number"):
+        unpacked_bars(packed, ["close"])
 
 
 # -- writers, and what becomes of them ---------------------------------------------------------------------
@@ -160,6 +160,20 @@ def test_a_server_that_drops_bars_in_silence_is_not_believed(timescale_store, po
     with pytest.raises(DataError, match="has 3 of 5 bars after they were inserted"):
         timescale_store.append("NIFTY", 1, frame_of("2016-01-04"))
     assert timescale_store.instruments() == []
+
+
+def test_a_full_disk_takes_nothing_and_loses_nothing(own_postgres, tiny_disk):
+    server, store = own_postgres
+    shutil.chown(tiny_disk, "postgres")
+    server.execute(f"CREATE TABLESPACE small LOCATION '{tiny_disk}'")
+    server.execute("ALTER TABLE muhurat.bar_2016 SET TABLESPACE small", "market")
+    frame = day_frame("2016-01-04", 375)
+    store.append("NIFTY", 1, frame)
+    more = pd.concat([frame.set_axis(frame.index + pd.Timedelta(days=day), axis=0) for day in range(30)])
+    with pytest.raises(DataError, match=r"has no room left .* make room and give the command again"):
+        store.append("NIFTY", 1, more, fetched=span("2016-01-01", "2016-02-04"))
+    pd.testing.assert_frame_equal(store.load("NIFTY", 1), frame, check_freq=False)
+    assert store.fetched("NIFTY", 1, "kite") == []
 
 
 # -- rights ------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from analyzers.challengers import read_challengers
 from analyzers.fingerprint import trades_fingerprint
 from analyzers.parity.files import read_bars, read_day
 from analyzers.trades import trades_frame
+from brokers.desk.facts import ChangeSent, EntryWithdrawn, StopMoved, TargetReached
 from brokers.desk.journal_file import read_journal
 from brokers.desk.state import DeskState
 from brokers.sandbox.config import ExchangeConfig
@@ -147,3 +148,24 @@ def test_a_day_of_recorded_ticks(shared_data, tmp_path, monkeypatch, capsys):
         assert code == 0, capsys.readouterr().err
         state, _ = check_day(day, server, tmp_path / "day", capsys)
     assert len(state.trips) >= 4
+
+
+@pytest.mark.slow
+def test_a_day_of_limit_entries_that_trail_and_scale_out(tmp_path, monkeypatch, capsys):
+    day = make_day("NIFTY", CALENDAR, seed=2)
+    targets = [{"atr": 1.0, "fraction": 0.5}, {"atr": 2.0, "fraction": 0.5}]
+    with server_for(day) as server:
+        code = trade_the_day(
+            server, tmp_path / "day", monkeypatch, "--strategy", "ema_cross",
+            "--set", "strategy.entry.kind=limit", "--set", "strategy.entry.offset_atr=0.1",
+            "--set", "strategy.trail_atr=1.5", "--set", f"strategy.targets={json.dumps(targets)}",
+            "--set", "strategy.sizer=lots", "--set", "strategy.fixed_lots=4",
+            "--set", "risk.cooldown_losses=null",
+        )  # fmt: skip
+        assert code == 0, capsys.readouterr().err
+        state, parity = check_day(day, server, tmp_path / "day", capsys)
+    assert set(parity["unexplained"].values()) == {0}
+    told = {type(row.fact) for row in read_journal(tmp_path / "day" / "journal.sqlite")}
+    assert {StopMoved, ChangeSent, TargetReached, EntryWithdrawn} <= told
+    entries = [order.intent for trip in state.trips.values() for order in trip.entries]
+    assert {intent.kind for intent in entries} == {"limit"}

@@ -43,3 +43,12 @@ class Starter:
 
     def __getattr__(self, name):
         return getattr(subprocess, name)
+
+
+def test_a_process_beside_us_has_the_secrets_it_needs_and_no_other(monkeypatch):
+    monkeypatch.setenv("TIMESCALE_DSN", "postgresql://a:b@c/d")
+    monkeypatch.setenv("KITE_ACCESS_TOKEN", "token")
+    assert not {"TIMESCALE_DSN", "KITE_ACCESS_TOKEN"} & set(environment_beside())
+    kept = environment_beside("TIMESCALE_DSN", "SMTP_URL")
+    assert kept["TIMESCALE_DSN"] == "postgresql://a:b@c/d"
+    assert not {"KITE_ACCESS_TOKEN", "SMTP_URL"} & set(kept)

@@ -9,7 +9,7 @@ CREATE TABLE muhurat.bar (
     close float8 NOT NULL,
     volume float8 NOT NULL,
     open_interest float8 NOT NULL, -- NaN where the source has none
-    series_id integer NOT NULL REFERENCES muhurat.series (id),
+    series_id integer NOT NULL, -- of muhurat.series; a foreign key would be asked for each bar
     complete boolean NOT NULL,
     PRIMARY KEY (series_id, start)
 );

@@ -138,3 +138,23 @@ def test_units_that_somebody_else_closed_are_let_go_without_a_profit_of_ours():
 def test_how_long_an_order_took_makes_no_second_event():
     _, journal, _ = booked(a_trip(Acknowledged("a", "1", 3.0, 4.0)))
     assert [event.state for event in journal.events].count("accepted") == 1
+
+
+def test_a_stop_that_moved_and_an_entry_that_was_triggered_stand_in_the_journal(tmp_path):
+    rig = DeskRig(tmp_path)
+    rig.start()
+    rig.enter(kind="stop_limit", price=25_010.0, limit=25_014.0)
+    rig.wait(lambda: bool(rig.wire.orders_of("stop_limit")))
+    entry = rig.wire.orders_of("stop_limit")[0]
+    with rig.wire.lock:
+        entry.state = "open"
+    rig.wait(lambda: rig.desk.state.trips[1].entries[0].book_state == "open")
+    rig.wire.fill(entry, LOT)
+    rig.wait(lambda: rig.desk.state.trips[1].is_protected)
+    rig.desk.move_stop(1, 24_980.0)
+    rig.wait(lambda: rig.desk.state.trips[1].stop_is_set and rig.desk.state.trips[1].is_protected)
+    rig.end(flatten=False)
+    _, journal, _ = booked(rig.rows())
+    told = [(event.role, event.kind, event.state, event.price) for event in journal.events]
+    assert ("entry", "stop_limit", "triggered", 25_010.0) in told
+    assert ("stop", "stop", "moved", 24_980.0) in told
