@@ -32,6 +32,7 @@ from brokers.slippage import (
     TickSlippage,
     VolatilitySlippage,
 )
+from brokers.upstox.settings import UpstoxSettings
 from feeds.dotted import load_dotted
 from feeds.errors import SettingsError
 from feeds.section import Section, WallTime
@@ -100,7 +101,11 @@ class BrokerSettings(Section):
     max_percent_of_volume: float = Field(
         default=0.0, ge=0, le=100, description="percent of a bar's volume our orders may take, 0 = no limit"
     )
-    kite: KiteSettings = Field(default=KiteSettings(), description="the live broker")
+    name: Literal["kite", "upstox"] = Field(
+        default="kite", description="the broker that is traded live with: Zerodha Kite or Upstox"
+    )
+    kite: KiteSettings = Field(default=KiteSettings(), description="Zerodha Kite as the live broker")
+    upstox: UpstoxSettings = Field(default=UpstoxSettings(), description="Upstox as the live broker")
 
 
 class OnDriftSettings(Section):

@@ -3,50 +3,25 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
+from brokers.address import address
 from feeds.section import Section
 
 __all__ = ["KiteSettings"]
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-def _address(*schemes: str) -> AfterValidator:
-    """Take an address of these schemes; the first, unencrypted, only on this machine."""
-    plain, encrypted = schemes
-
-    def check(value: str) -> str:
-        parts = urlsplit(value)
-        try:
-            has_host = bool(parts.hostname) and parts.port != 0
-        except ValueError:  # the port is no number
-            has_host = False
-        if parts.scheme not in schemes or not has_host or parts.query or parts.fragment:
-            raise ValueError(f"found {value!r}, expected an address such as {encrypted}://host")
-        if parts.scheme == plain and parts.hostname not in _LOOPBACK:
-            # The access token travels with every request.
-            raise ValueError(
-                f"found {value!r}, expected {encrypted}://; {plain}:// is for this machine only, "
-                "because it would send the access token in the clear"
-            )
-        return value.rstrip("/")
-
-    return AfterValidator(check)
 
 
 class KiteSettings(Section):
     """Addresses, order types and patience of the Kite client."""
 
-    api_root: Annotated[str, _address("http", "https")] = Field(
+    api_root: Annotated[str, address("http", "https")] = Field(
         default="https://api.kite.trade", description="address of the HTTP API, may have a path"
     )
-    ticker_root: Annotated[str, _address("ws", "wss")] = Field(
+    ticker_root: Annotated[str, address("ws", "wss")] = Field(
         default="wss://ws.kite.trade", description="address of the stream of ticks and order updates"
     )
-    login_page: Annotated[str, _address("http", "https")] = Field(
+    login_page: Annotated[str, address("http", "https")] = Field(
         default="https://kite.zerodha.com/connect/login", description="address of the login page"
     )
     callback_port: int = Field(

@@ -1,0 +1,1 @@
+"""Upstox: client, orders, streams and login."""
