@@ -167,6 +167,7 @@ def _continuous(options: argparse.Namespace, calendar: TradingCalendar) -> int:
         instrument=options.instrument,
         bar_minutes=options.bar_minutes,
         method=options.adjust,
+        roll=options.roll,
         table=options.table or options.out.with_name(f"{options.out.name}.adjustments.csv"),
         first=options.first,
         last=options.last,
@@ -241,6 +242,12 @@ def _parser() -> argparse.ArgumentParser:
     continuous.add_argument("--bar-minutes", type=int, default=1, help="length of the bars, minutes (1)")
     continuous.add_argument(
         "--adjust", choices=["ratio", "difference"], default="ratio", help="keep returns, or points (ratio)"
+    )
+    continuous.add_argument(
+        "--roll",
+        choices=["expiry", "open_interest"],
+        default="expiry",
+        help="go over after the expiry, or once the next contract has more open interest (expiry)",
     )
     continuous.add_argument(
         "--table", type=Path, metavar="FILE", help="table of adjustments (OUT.adjustments.csv)"

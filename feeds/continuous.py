@@ -8,9 +8,10 @@ older ones are moved; the raw series stays as it is, and the table of adjustment
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,15 +20,16 @@ from feeds.bars import TIME_ZONE
 from feeds.calendar import TradingCalendar
 from feeds.contracts import contract_for
 from feeds.errors import DataError
-from feeds.rolls import Roll, check_rolls
+from feeds.rolls import Roll, check_rolls, rolls_by_open_interest
 from feeds.store.base import BarStore
 
 __all__ = [
-    "ADJUSTMENT_COLUMNS", "AdjustmentMethod", "adjusted", "adjustments", "contract_series", "near_month",
-    "read_adjustments", "stored_months", "write_adjustments",
+    "ADJUSTMENT_COLUMNS", "AdjustmentMethod", "NearMonth", "RollRule", "adjusted", "adjustments",
+    "contract_series", "near_month", "read_adjustments", "stored_months", "write_adjustments",
 ]  # fmt: skip
 
 AdjustmentMethod = Literal["difference", "ratio"]
+RollRule = Literal["expiry", "open_interest"]
 
 ADJUSTMENT_COLUMNS = ("last_day", "first_day", "old_price", "new_price")
 """Of the table: the days around a roll, and a price of the old and of the new contract, index points, of as
@@ -55,17 +57,38 @@ def stored_months(store: BarStore, underlying: str, bar_minutes: int) -> list[st
     return sorted(name for name in names if len(name) == 7 and name[:4].isdecimal() and name[5:].isdecimal())
 
 
+class NearMonth(NamedTuple):
+    """The near month over the years.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        A bar frame, raw prices.
+    months : pandas.Series
+        Contract month ``YYYY-MM`` by session date, in order.
+    """
+
+    frame: pd.DataFrame
+    months: pd.Series
+
+    @property
+    def rolls(self) -> list[Roll]:
+        """Its changes of contract, oldest first."""
+        days, names = list(self.months.index), self.months.to_numpy()
+        return [Roll(days[place], days[place + 1]) for place in np.flatnonzero(names[1:] != names[:-1])]
+
+
 def near_month(
     store: BarStore,
     underlying: str,
     bar_minutes: int,
     calendar: TradingCalendar,
+    *,
+    roll: RollRule = "expiry",
     first: dt.date | None = None,
     last: dt.date | None = None,
-) -> pd.DataFrame:
-    """Return the near month put together from stored contracts, as live trading would have held it.
-
-    Each contract counts up to and including its expiry, the next one from the morning after.
+) -> NearMonth:
+    """Return the near month put together from stored contracts.
 
     Parameters
     ----------
@@ -77,28 +100,31 @@ def near_month(
         Length of a bar, minutes.
     calendar : TradingCalendar
         Moves expiries off holidays.
+    roll : {"expiry", "open_interest"}
+        ``expiry``: as live trading holds it, each contract up to and including its expiry. ``open_interest``:
+        the next one from the morning after a close at which it had more open interest, if that comes before.
     first, last : datetime.date, optional
         Days, both included.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A bar frame, raw prices.
 
     Raises
     ------
     DataError
         If no contract of the underlying is stored in that length, or none is near in the range.
     """
-    parts = []
-    for month in stored_months(store, underlying, bar_minutes):
-        frame = store.load(contract_series(underlying, month), bar_minutes)
-        days = pd.DatetimeIndex(frame.index).date
-        unique = {day: contract_for(underlying, day, calendar).month == month for day in set(days)}
-        kept = [
-            unique[day] and (first is None or day >= first) and (last is None or day <= last) for day in days
-        ]
-        parts.append(frame[np.array(kept, dtype=bool)])
+    frames = {
+        month: store.load(contract_series(underlying, month), bar_minutes)
+        for month in stored_months(store, underlying, bar_minutes)
+    }
+    held = _by_expiry(frames, underlying, calendar)
+    if roll == "open_interest":
+        held = _rolled_early(held, frames)
+    held = {
+        day: month for day, month in held.items() if (not first or day >= first) and (not last or day <= last)
+    }
+    parts = [
+        frame[[held.get(day) == month for day in pd.DatetimeIndex(frame.index).date]]
+        for month, frame in frames.items()
+    ]
     filled = [part for part in parts if len(part)]
     if not filled:
         raise DataError(
@@ -106,7 +132,9 @@ def near_month(
             f"{first or 'the start'} to {last or 'the end'}, expected series such as "
             f"{contract_series(underlying, '2026-11')}; fetch them with `python -m feeds fetch`"
         )
-    return pd.concat(filled).sort_index()
+    frame = pd.concat(filled).sort_index()
+    days = list(dict.fromkeys(pd.DatetimeIndex(frame.index).date))
+    return NearMonth(frame, pd.Series([held[day] for day in days], index=pd.Index(days, name="day")))
 
 
 def adjustments(
@@ -160,12 +188,15 @@ def adjusted(frame: pd.DataFrame, table: pd.DataFrame, method: AdjustmentMethod)
     """
     starts = pd.DatetimeIndex(frame.index)
     points, factor = np.zeros(len(frame)), np.ones(len(frame))
-    for row in table.itertuples():
-        before = np.asarray(starts < pd.Timestamp(row.first_day, tz=TIME_ZONE))
+    steps = zip(
+        table["first_day"], table["old_price"].astype(float), table["new_price"].astype(float), strict=True
+    )
+    for first_day, old_price, new_price in steps:
+        before = np.asarray(starts < pd.Timestamp(first_day, tz=TIME_ZONE))
         if method == "difference":
-            points[before] += row.new_price - row.old_price
+            points[before] += new_price - old_price
         else:
-            factor[before] *= row.new_price / row.old_price
+            factor[before] *= new_price / old_price
     made = frame.copy()
     for name in _PRICES:
         made[name] = frame[name].to_numpy() * factor + points
@@ -196,6 +227,26 @@ def read_adjustments(path: Path) -> pd.DataFrame:
     for name in ("last_day", "first_day"):
         table[name] = pd.to_datetime(table[name]).dt.date
     return table
+
+
+def _by_expiry(
+    frames: Mapping[str, pd.DataFrame], underlying: str, calendar: TradingCalendar
+) -> dict[dt.date, str]:
+    """Return the month that live trading holds on each day of which it has bars."""
+    days = {month: set(pd.DatetimeIndex(frame.index).date) for month, frame in frames.items()}
+    near = {day: contract_for(underlying, day, calendar).month for day in set().union(*days.values())}
+    return {day: month for day, month in sorted(near.items()) if day in days.get(month, ())}
+
+
+def _rolled_early(held: Mapping[dt.date, str], frames: Mapping[str, pd.DataFrame]) -> dict[dt.date, str]:
+    """Return the months with each change moved to the morning after the open interest went over."""
+    moved = dict(held)
+    order = list(dict.fromkeys(held.values()))
+    for near, following in itertools.pairwise(order):
+        for roll in rolls_by_open_interest(frames[near], frames[following]):
+            later = {day for day, month in held.items() if month == near and day >= roll.first_day}
+            moved.update(dict.fromkeys(later, following))
+    return moved
 
 
 def _prices_at(old: pd.DataFrame, new: pd.DataFrame, earlier: pd.DataFrame | None) -> tuple[float, float]:

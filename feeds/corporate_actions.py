@@ -107,8 +107,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
     names = tuple(reader.fieldnames or ())
     if names != ACTION_COLUMNS or any(None in row or None in row.values() for row in rows):
         raise DataError(
-            f"{path} has columns {', '.join(names) or 'none'}, expected {', '.join(ACTION_COLUMNS)} with a value "
-            "in each line; correct it"
+            f"{path} has columns {', '.join(names) or 'none'}, expected {', '.join(ACTION_COLUMNS)} with a "
+            "value in each line; correct it"
         )
     return rows
 

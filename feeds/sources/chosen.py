@@ -59,8 +59,8 @@ def load_chosen(data: DataSettings, instrument: str, calendar: TradingCalendar) 
                 return _loaded(frame, bar_minutes, f"store {data.store}", calendar)
         for bar_minutes in lengths:
             if stored_months(store, instrument, bar_minutes):
-                frame = near_month(store, instrument, bar_minutes, calendar)
-                return _loaded(frame, bar_minutes, f"store {data.store}, by contract", calendar)
+                near = near_month(store, instrument, bar_minutes, calendar)
+                return _loaded(near.frame, bar_minutes, f"store {data.store}, by contract", calendar)
         return _loaded(store.load(instrument, _MINUTE), _MINUTE, f"store {data.store}", calendar)
     return load_bars(
         data.source, calendar=calendar, timezone=data.timezone, calendar_mismatch=data.calendar_mismatch

@@ -46,7 +46,7 @@ def store(tmp_path):
 
 
 def test_the_near_month_holds_each_contract_up_to_its_expiry(store):
-    frame = near_month(store, "NIFTY", 1, CALENDAR)
+    frame = near_month(store, "NIFTY", 1, CALENDAR).frame
     check_frame(frame)
     opens = frame["open"].groupby(pd.DatetimeIndex(frame.index).date).first()
     assert opens.to_dict() == {
@@ -59,8 +59,33 @@ def test_a_run_on_a_store_of_contracts_trades_the_near_month(store, tmp_path):
     loaded = load_chosen(
         DataSettings(source="store", store=str(tmp_path / "bars"), bar_minutes=1), "NIFTY", CALENDAR
     )
-    assert loaded.frame.equals(near_month(store, "NIFTY", 1, CALENDAR))
+    assert loaded.frame.equals(near_month(store, "NIFTY", 1, CALENDAR).frame)
     assert loaded.source.endswith("by contract")
+
+
+def with_interest(frame: pd.DataFrame, **by_day: float) -> pd.DataFrame:
+    days = pd.Index(frame.index.strftime("d%m_%d"))
+    return frame.assign(open_interest=[by_day[day] for day in days])
+
+
+@pytest.mark.parametrize(
+    ("ahead_on", "first_of_june"), [("d05_28", "2024-05-29"), ("d05_29", "2024-05-30"), (None, "2024-05-31")]
+)
+def test_by_open_interest_the_next_contract_is_held_from_the_morning_after_it_is_ahead(
+    tmp_path, ahead_on, first_of_june
+):
+    days = ["2024-05-28", "2024-05-29", "2024-05-30"]
+    may, june = contract(22_000.0, *days), contract(22_100.0, *days, "2024-05-31")
+    lead = {day: (11.0 if ahead_on and day >= ahead_on else 9.0) for day in ("d05_28", "d05_29", "d05_30")}
+    store = ParquetStore(tmp_path)
+    store.append("NIFTY-2024-05", 1, with_interest(may, d05_28=10.0, d05_29=10.0, d05_30=10.0))
+    store.append("NIFTY-2024-06", 1, with_interest(june, **lead, d05_31=9.0))
+    near = near_month(store, "NIFTY", 1, CALENDAR, roll="open_interest")
+    (roll,) = near.rolls
+    assert str(roll.first_day) == first_of_june
+    opens = near.frame["open"].groupby(pd.DatetimeIndex(near.frame.index).date).first()
+    assert opens[roll.last_day] == 22_000.0
+    assert opens[roll.first_day] == 22_100.0
 
 
 def test_a_store_without_contracts_says_what_it_expected(tmp_path):
@@ -69,7 +94,7 @@ def test_a_store_without_contracts_says_what_it_expected(tmp_path):
 
 
 def test_with_both_contracts_the_gap_is_that_of_one_moment(store):
-    frame = near_month(store, "NIFTY", 1, CALENDAR)
+    frame = near_month(store, "NIFTY", 1, CALENDAR).frame
     table = adjustments(frame, [ROLL], lambda day: store.load("NIFTY-2024-06", 1))
     (row,) = table.itertuples()
     assert row.new_price - row.old_price == 100.0
@@ -81,7 +106,7 @@ def test_with_both_contracts_the_gap_is_that_of_one_moment(store):
 
 @pytest.mark.parametrize("method", ["difference", "ratio"])
 def test_without_the_next_contract_nothing_is_left_of_the_jump(store, method):
-    frame = near_month(store, "NIFTY", 1, CALENDAR)
+    frame = near_month(store, "NIFTY", 1, CALENDAR).frame
     table = adjustments(frame, [ROLL])
     made = adjusted(frame, table, method)
     check_frame(made)
@@ -90,7 +115,7 @@ def test_without_the_next_contract_nothing_is_left_of_the_jump(store, method):
 
 
 def test_ratio_keeps_returns_and_difference_keeps_points(store):
-    frame = near_month(store, "NIFTY", 1, CALENDAR)
+    frame = near_month(store, "NIFTY", 1, CALENDAR).frame
     table = adjustments(frame, [ROLL])
     old = frame["close"].to_numpy()[:10]
     by_ratio = adjusted(frame, table, "ratio")["close"].to_numpy()[:10]
@@ -100,7 +125,7 @@ def test_ratio_keeps_returns_and_difference_keeps_points(store):
 
 
 def test_a_table_that_was_kept_makes_the_same_adjustment(store, tmp_path):
-    frame = near_month(store, "NIFTY", 1, CALENDAR)
+    frame = near_month(store, "NIFTY", 1, CALENDAR).frame
     table = adjustments(frame, [ROLL])
     write_adjustments(table, tmp_path / "table.csv")
     assert adjusted(frame, read_adjustments(tmp_path / "table.csv"), "ratio").equals(
@@ -121,7 +146,7 @@ def test_prices_below_zero_are_refused():
         adjusted(frame, adjustments(frame, [ROLL]), "difference")
 
 
-@given(gap=st.floats(0.5, 2.0), lift=st.floats(1.0, 1e5))
+@given(gap=st.floats(0.5, 2.0), lift=st.floats(10.0, 1e5))
 def test_the_frame_given_is_never_changed(gap, lift):
     frame = contract(lift, "2024-05-30", "2024-05-31")
     frame.iloc[5:, frame.columns.get_indexer(PRICES)] *= gap
@@ -143,9 +168,9 @@ def test_the_command_writes_series_and_table_and_overwrites_neither(store, tmp_p
 @pytest.mark.real_data
 @pytest.mark.parametrize("underlying", ["NIFTY", "BANKNIFTY"])
 def test_returns_of_adjusted_real_bars_have_no_jump_on_roll_days(shared_data, underlying):
-    columns = [*PRICES, "volume", "open_interest"]
-    frame = pd.read_parquet(shared_data / f"{underlying}_FUT_1min_2013_2016.parquet").set_index("datetime")
-    frame = frame[columns].assign(complete=True)
+    file = shared_data / "data" / f"{underlying}_FUT_1min_2013_2016.parquet"
+    frame = pd.read_parquet(file).set_index("datetime")
+    frame = frame[[*PRICES, "volume", "open_interest"]].assign(complete=True)
     rolls = rolls_by_expiry(pd.DatetimeIndex(frame.index), underlying, CALENDAR)
     made = adjusted(frame, adjustments(frame, rolls), "ratio")
     for roll in rolls:

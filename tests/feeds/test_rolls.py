@@ -96,21 +96,28 @@ def test_rolls_out_of_order_are_refused():
 
 @pytest.mark.real_data
 @pytest.mark.parametrize(
-    ("underlying", "missed", "invented"),
+    ("underlying", "found", "missed", "invented"),
     [
-        ("NIFTY", ["2013-03-01", "2013-04-01", "2013-06-28", "2013-08-30", "2014-03-28"], []),
-        ("BANKNIFTY", None, []),
+        (
+            "NIFTY",
+            43,
+            ["2013-03-01", "2013-04-01", "2013-06-28", "2013-08-30", "2014-03-28"],
+            ["2014-03-24"],  # the night after a special session of 90 minutes on a Saturday
+        ),
+        ("BANKNIFTY", 21, [], []),
     ],
 )
-def test_rolls_of_real_bars_are_found(shared_data, underlying, missed, invented):
-    frame = pd.read_parquet(shared_data / f"{underlying}_FUT_1min_2013_2016.parquet").set_index("datetime")
-    listed = pd.read_csv(shared_data / "rolls_2013_2016.csv")
-    listed = listed[listed["underlying"] == underlying]
-    known = {dt.date.fromisoformat(day) for day in listed["first_day_of_new_contract"]}
-    days = set(pd.DatetimeIndex(frame.index).date)
-    by_rule = rolls_by_expiry(pd.DatetimeIndex(frame.index), underlying, CALENDAR)
-    assert {roll.first_day for roll in by_rule} == {day for day in known if day in days}
+def test_rolls_of_real_bars_are_found(shared_data, underlying, found, missed, invented):
+    file = shared_data / "data" / f"{underlying}_FUT_1min_2013_2016.parquet"
+    frame = pd.read_parquet(file).set_index("datetime")
+    listed = pd.read_csv(shared_data / "data" / "rolls_2013_2016.csv")
+    first_days = listed.loc[listed["underlying"] == underlying, "first_day_of_new_contract"]
+    known = {dt.date.fromisoformat(day) for day in first_days}
+    index = pd.DatetimeIndex(frame.index)
+    by_rule = rolls_by_expiry(index, underlying, CALENDAR)
+    assert {roll.first_day for roll in by_rule} == known & set(index.date)
     seen = {roll.first_day for roll in rolls_seen_in_open_interest(frame)}
+    assert len(seen & known) == found
+    has_interest = set(index[frame["open_interest"] > 0].date)
+    assert sorted(str(day) for day in (known & has_interest) - seen) == missed
     assert sorted(str(day) for day in seen - known) == invented
-    if missed is not None:
-        assert sorted(str(day) for day in known - seen) == missed
