@@ -107,6 +107,16 @@ class BrokerSettings(Section):
     kite: KiteSettings = Field(default=KiteSettings(), description="Zerodha Kite as the live broker")
     upstox: UpstoxSettings = Field(default=UpstoxSettings(), description="Upstox as the live broker")
 
+    @property
+    def product(self) -> str:
+        """The product of live orders, in the words of the broker that is traded with."""
+        return self.upstox.product if self.name == "upstox" else self.kite.product
+
+    @property
+    def is_closed_in_the_afternoon(self) -> bool:
+        """Whether the broker itself closes positions of that product on the same day."""
+        return self.product in ("MIS", "I")
+
 
 class OnDriftSettings(Section):
     """What follows from the drift of the model's inputs, beside the alert."""

@@ -51,6 +51,10 @@ class SessionDeadError(NotNowError):
     """The broker no longer accepts our session: refused, and so will be everything until the next login."""
 
 
+class UnreachableError(BrokerError):
+    """The broker could not be asked, or was asked too often: nobody knows; asking again may help."""
+
+
 class OrderRequest(NamedTuple):
     """One order for the exchange, small enough for its freeze quantity.
 

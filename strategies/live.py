@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from analyzers.status.now import StepNow
-from brokers.kite.instance import LoginLock
-from brokers.kite.session import find_session
-from brokers.kite.store import KiteStore
+from brokers.access import chosen_broker
+from brokers.broker_store import BrokerStore
+from brokers.login_lock import LoginLock
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST, Clock, ReplayClock, SteadyClock, WallClock
 from feeds.errors import BrokerError, SettingsError
@@ -60,7 +60,9 @@ def run_live(request: LiveRequest) -> int:
     make_folder(folder)
     with ExitStack() as stack:
         if request.mode == "live":
-            lock = LoginLock(request.settings.broker.kite, request.settings.market.instrument)
+            lock = LoginLock(
+                chosen_broker(request.settings.broker).tokens, request.settings.market.instrument
+            )
             stack.callback(lock.release)
         log = stack.enter_context(day_log(request, folder, clock))
         if demo is not None:
@@ -105,7 +107,7 @@ def day_log(request: LiveRequest, folder: Path, clock: Clock, name: str = "live.
 
 
 @contextmanager
-def connected(request: LiveRequest, log: Log) -> Iterator[KiteStore]:
+def connected(request: LiveRequest, log: Log) -> Iterator[BrokerStore]:
     """Open the connection to the broker with today's login.
 
     Raises
@@ -113,9 +115,8 @@ def connected(request: LiveRequest, log: Log) -> Iterator[KiteStore]:
     BrokerError
         There is no login that may still be alive.
     """
-    kite = request.settings.broker.kite
-    session = find_session(kite, request.secrets, WallClock())
-    store = KiteStore(kite, session.api_key, session.access_token, log)
+    broker = chosen_broker(request.settings.broker)
+    store = broker.open_store(broker.find_session(request.secrets, WallClock()), log)
     try:
         yield store
     finally:

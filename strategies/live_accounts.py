@@ -152,7 +152,7 @@ class ExchangeAccount:
         seat: AccountSeat | None = None,
     ) -> None:
         cash = settings.broker.starting_cash
-        product = settings.broker.kite.product
+        product = settings.broker.product
         self.journal = Journal()
         self.gate = RiskGate(make_rules(settings.risk), cash, seat)
         self._accept_foreign = accept_foreign

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from pathlib import Path
 from types import FrameType
 
+from brokers.access import chosen_broker
 from brokers.broker_store import BrokerStore, StreamState, TickStream
 from brokers.desk.journal_file import read_journal
 from brokers.desk.state import DeskState
@@ -85,7 +86,11 @@ class LiveDay:
         self._stream_error: BaseException | None = None
         self._parts: dict[str, InstrumentDay] = {}  # by symbol; made before the stream opens
         self._watch = TokenWatch(
-            request.settings.broker.kite, request.secrets, lambda: store.access_token, self._renew, log
+            chosen_broker(request.settings.broker).tokens,
+            request.secrets,
+            lambda: store.access_token,
+            self._renew,
+            log,
         )
         self._stream_state = "connecting"
         self._connects = 0

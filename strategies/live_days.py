@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Protocol
 
+from brokers.access import chosen_broker
 from brokers.instance_lock import InstanceLock
-from brokers.kite.instance import LoginLock
+from brokers.login_lock import LoginLock
 from feeds.clock import IST, Clock, ReplayClock, WallClock
 from feeds.errors import SettingsError
 from feeds.settings import make_calendar
@@ -69,7 +70,9 @@ def run_days(request: LiveRequest, make_timer: Callable[[], ClosableTimer]) -> i
     with ExitStack() as stack:
         stack.callback(InstanceLock(folder / "watch.log", "the state folder of").release)
         if request.mode == "live":
-            lock = LoginLock(request.settings.broker.kite, request.settings.market.instrument)
+            lock = LoginLock(
+                chosen_broker(request.settings.broker).tokens, request.settings.market.instrument
+            )
             stack.callback(lock.release)
         clock: Clock
         timer: StepTimer

@@ -18,9 +18,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from analyzers.status.now import CheckNow, DriftNow, HitRateNow, Now, Phase, StepNow, write_now
-from brokers.kite.login import exchange
-from brokers.kite.session import token_file
-from brokers.kite.token_store import save_token
+from brokers.access import chosen_broker
 from feeds.clock import Clock, SteadyClock, WallClock
 from feeds.errors import HaltedError
 from feeds.log import Log
@@ -311,17 +309,11 @@ class LiveProcess:
 
     def _log_in(self, request_token: str) -> str:
         """Exchange a request token and keep the login; whoever waits for one finds it."""
-        kite, secrets = self._request.settings.broker.kite, self._request.secrets
+        broker, secrets = chosen_broker(self._request.settings.broker), self._request.secrets
         secrets.remember(request_token)
-        token = exchange(
-            kite,
-            api_key=secrets.require("KITE_API_KEY", "set it and start again"),
-            api_secret=secrets.require("KITE_API_SECRET", "set it and start again"),
-            request_token=request_token,
-            clock=self._wall,
-        )
+        token = broker.exchange(secrets, request_token, "", self._wall)
         secrets.remember(token.access_token)
-        save_token(token_file(kite), token)
+        broker.tokens.save(token)
         return f"logged in as {token.user_id} until {token.ends:%H:%M on %Y-%m-%d}"
 
 

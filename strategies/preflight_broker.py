@@ -6,11 +6,12 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 from analyzers.status.now import CheckNow
+from brokers.access import chosen_broker
+from brokers.broker_store import BrokerStore
 from brokers.desk.state import DeskState
 from brokers.instrument import Instrument
-from brokers.kite.session import KiteSession, find_session
-from brokers.kite.store import KiteStore
 from brokers.reconcile import foreign_orders
+from brokers.session import BrokerSession
 from brokers.wire import BookPosition, SessionDeadError
 from feeds.contracts import Contract, contract_for
 from feeds.errors import BrokerError, DataError
@@ -20,7 +21,7 @@ from strategies.preflight_here import journal_state
 __all__ = ["BrokerChecks"]
 
 _LOGIN = "log in: the link in the alert or on the status page, or python -m brokers login"
-_GIVEN = "KITE_ACCESS_TOKEN goes before a stored login: remove it, or set today's, and start again"
+_GIVEN = "{} goes before a stored login: remove it, or set today's, and start again"
 
 
 class BrokerChecks:
@@ -39,7 +40,8 @@ class BrokerChecks:
 
     def __init__(self, context: PreflightContext) -> None:
         self._context = context
-        self._session: KiteSession | None = None
+        self._broker = chosen_broker(context.settings.broker)
+        self._session: BrokerSession | None = None
         self._instrument: Instrument | None = None
         self.login_needed = False
 
@@ -49,9 +51,7 @@ class BrokerChecks:
         found = attempt(context, "login", self._find_session)
         if self._session is None:
             return [found]
-        store = KiteStore(
-            context.settings.broker.kite, self._session.api_key, self._session.access_token, context.log
-        )
+        store = self._broker.open_store(self._session, context.log)
         try:
             checks = [self._ask("login", lambda: self._check_login(store, found))]
             if checks[0].outcome == "no_go":
@@ -77,7 +77,7 @@ class BrokerChecks:
                 self.login_needed = True
                 words, _, _ = str(error).rpartition("; ")
                 given = self._session is not None and self._session.ends is None
-                return no_go(name, words, _GIVEN if given else _LOGIN)
+                return no_go(name, words, _GIVEN.format(self._broker.secret_names[2]) if given else _LOGIN)
 
         return attempt(self._context, name, asked)
 
@@ -87,11 +87,9 @@ class BrokerChecks:
         """Look for a login that lives until the close; it is not asked for yet."""
         context = self._context
         try:
-            session = find_session(
-                context.settings.broker.kite, context.request.secrets, context.machine_clock
-            )
+            session = self._broker.find_session(context.request.secrets, context.machine_clock)
         except BrokerError:
-            self.login_needed = context.request.secrets.get("KITE_API_KEY") is not None
+            self.login_needed = context.request.secrets.get(self._broker.secret_names[0]) is not None
             raise
         if session.ends is not None and session.ends <= context.plan.session.close:
             self.login_needed = True
@@ -101,23 +99,23 @@ class BrokerChecks:
         self._session = session
         return go("login", f"from {session.origin}")
 
-    def _check_login(self, store: KiteStore, found: CheckNow) -> CheckNow:
+    def _check_login(self, store: BrokerStore, found: CheckNow) -> CheckNow:
         return go("login", f"user {store.check_session()}, login {found.words}")
 
     # -- market ----------------------------------------------------------------------------------
 
-    def _check_clock(self, store: KiteStore) -> CheckNow:
+    def _check_clock(self, store: BrokerStore) -> CheckNow:
         most = self._context.settings.live.max_clock_skew_seconds
         skew = store.check_clock(self._context.machine_clock, most)
         if skew is None:
             return warning(
                 "clock",
-                "Kite's answers carry no time, this machine's clock was not compared",
+                f"{store.name}'s answers carry no time, this machine's clock was not compared",
                 "check it yourself: timedatectl",
             )
-        return go("clock", f"{abs(skew):.0f} s off Kite's, at most {most:g} s allowed")
+        return go("clock", f"{abs(skew):.0f} s off {store.name}'s, at most {most:g} s allowed")
 
-    def _check_contract(self, store: KiteStore) -> CheckNow:
+    def _check_contract(self, store: BrokerStore) -> CheckNow:
         """Find the contract; see whether the list is of today, and agrees with our tables."""
         day, underlying = self._context.day, self._context.settings.market.instrument
         instrument = self._instrument = store.find_contract(underlying, day)
@@ -154,7 +152,7 @@ class BrokerChecks:
         """
         return not (self._context.folder / "journal.sqlite").exists()
 
-    def _check_margin(self, store: KiteStore, instrument: Instrument) -> CheckNow:
+    def _check_margin(self, store: BrokerStore, instrument: Instrument) -> CheckNow:
         free = store.free_margin()
         needed = store.lot_margin(instrument)
         words = f"{free:,.0f} rupees are free, a lot of {instrument.symbol} needs {needed:,.0f}"
@@ -169,13 +167,13 @@ class BrokerChecks:
             )
         return go("margin", words)
 
-    def _check_account(self, store: KiteStore, instrument: Instrument) -> CheckNow:
+    def _check_account(self, store: BrokerStore, instrument: Instrument) -> CheckNow:
         """See that nothing is held or working in the contract, nor in that of the last day."""
         context = self._context
         wire = store.wire(instrument)
         orders, positions = wire.orders(), wire.positions()
         symbols = {instrument.symbol, *self._last_symbol()}
-        product = context.settings.broker.kite.product
+        product = context.settings.broker.product
         held = [row for row in positions if row.symbol in symbols]
         ours = [row for row in held if row.product == product]
         working = [row for symbol in sorted(symbols) for row in foreign_orders(DeskState(), orders, symbol)]

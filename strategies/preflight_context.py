@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from analyzers.status.now import CheckNow
-from brokers.kite.errors import KiteUnreachableError
+from brokers.wire import UnreachableError
 from feeds.calendar import TradingCalendar
 from feeds.clock import Clock, WallClock
 from feeds.errors import MuhuratError
@@ -19,7 +19,7 @@ from strategies.settings import Settings
 
 __all__ = ["Checking", "PreflightContext", "attempt", "go", "no_go", "warning"]
 
-_ASK_AGAIN = "check the network and broker.kite.api_root; it is asked again"
+_ASK_AGAIN = "check the network and the address of the API in the settings; it is asked again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def attempt(context: PreflightContext, name: str, check: Callable[[], CheckNow])
     """
     try:
         found = check()
-    except KiteUnreachableError as error:
+    except UnreachableError as error:
         found = no_go(name, f"could not ask: {error}", _ASK_AGAIN)
     except MuhuratError as error:
         # The messages of this project end in their remedy

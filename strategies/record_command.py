@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+from brokers.access import chosen_broker
 from brokers.kite.command_settings import CommandSettings
-from brokers.kite.session import find_session
-from brokers.kite.store import KiteStore
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST, Clock, ReplayClock, SteadyClock, WallClock
 from feeds.errors import SettingsError
@@ -70,9 +69,10 @@ def record_today(
     clock, today = _clock(day, calendar)
     folder = folder or Path("recordings") / f"{today:%Y%m%d}-{underlying}-{bar_minutes}minute"
     folder.mkdir(parents=True, exist_ok=True)
-    session = find_session(settings.broker.kite, secrets, WallClock())
+    access = chosen_broker(settings.broker)
+    session = access.find_session(secrets, WallClock())
     with make_log(folder / "record.log", clock, secrets, make_console(quiet=False)) as log:
-        broker = KiteStore(settings.broker.kite, session.api_key, session.access_token, log)
+        broker = access.open_store(session, log)
         try:
             if day is None:
                 broker.check_clock(clock, _MOST_SKEW_SECONDS)

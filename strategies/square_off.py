@@ -39,10 +39,10 @@ def square_off_time(calendar: TradingCalendar, session: Session, settings: Setti
 
 
 def is_square_off_late(session: Session, square_off: dt.datetime, settings: Settings) -> bool:
-    """Return whether the broker may square off (MIS) before we do.
+    """Return whether the broker may square off before we do.
 
     A session that opens after the broker's usual time has a time of its own, which nobody announces here.
     """
-    if settings.broker.kite.product != "MIS" or session.open.time() >= BROKERS_SQUARE_OFF:
+    if not settings.broker.is_closed_in_the_afternoon or session.open.time() >= BROKERS_SQUARE_OFF:
         return False
     return square_off.time() > BROKERS_SQUARE_OFF

@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from brokers.kite.session import token_file
-from brokers.kite.settings import KiteSettings
-from brokers.kite.token_store import load_token
+from brokers.token_store import TokenStore
 from feeds.clock import WallClock
 from feeds.errors import BrokerError
 from feeds.log import Log
@@ -23,7 +21,7 @@ class TokenWatch:
 
     Parameters
     ----------
-    settings : KiteSettings
+    tokens : TokenStore
         Says where the token is stored.
     secrets : Secrets
         Learns the new token, so that it is masked.
@@ -39,14 +37,14 @@ class TokenWatch:
 
     def __init__(
         self,
-        settings: KiteSettings,
+        tokens: TokenStore,
         secrets: Secrets,
         in_use: Callable[[], str],
         on_token: Callable[[str], None],
         log: Log,
         look_seconds: float = _LOOK_SECONDS,
     ) -> None:
-        self._settings = settings
+        self._tokens = tokens
         self._secrets = secrets
         self._in_use = in_use
         self._on_token = on_token
@@ -92,10 +90,7 @@ class TokenWatch:
     def _token(self) -> str:
         """Return the token that the login command has kept; nothing while there is none of today."""
         try:
-            return load_token(
-                token_file(self._settings),
-                api_key=self._secrets.get("KITE_API_KEY") or "",
-                now=WallClock().now(),
-            ).access_token
+            api_key = self._secrets.get(self._tokens.key_name) or ""
+            return self._tokens.load(api_key=api_key, now=WallClock().now()).access_token
         except BrokerError:
             return ""

@@ -12,12 +12,13 @@ from contextlib import closing
 
 import pytest
 
-from brokers.kite.token_store import StoredToken, save_token
 from brokers.sandbox.faults import Fault
+from brokers.token_store import StoredToken
 from feeds.clock import IST, WallClock
 from run_backtest import main as run_backtest
 from run_live import main
 from tests.brokers.kite.servers import Answer, HttpServer, data, error, html
+from tests.brokers.kite.tokens import save_token
 from tests.live_market import DAY, HOLD, TOKEN, Market, at, day_config
 
 QUICK = ["--set", "broker.kite.read_attempts=2", "--set", "broker.kite.timeout_seconds=2"]

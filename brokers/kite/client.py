@@ -20,11 +20,11 @@ from kiteconnect.connect import KiteConnect
 
 from brokers.kite.account import Funds, Profile, funds_from, profile_from
 from brokers.kite.connection import Connection
-from brokers.kite.errors import KiteUnreachableError, classify
+from brokers.kite.errors import classify
 from brokers.kite.instruments import InstrumentRow, row_from
 from brokers.kite.limits import OrderBudget, ReadBudget, ReadKind
 from brokers.kite.settings import KiteSettings
-from brokers.wire import NotNowError, OutcomeUnknownError, SessionDeadError
+from brokers.wire import NotNowError, OutcomeUnknownError, SessionDeadError, UnreachableError
 from feeds.clock import IST
 from feeds.errors import BrokerError
 from feeds.log import Log
@@ -266,7 +266,7 @@ class KiteClient:
     def _rows(self, name: str, ask: Callable[[KiteConnect], Any]) -> list[dict[str, Any]]:
         rows = self._read(name, ask)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise KiteUnreachableError(
+            raise UnreachableError(
                 f"Kite's answer to {name} is {type(rows).__name__}, expected a list of rows; ask again"
             )
         return rows
@@ -279,7 +279,7 @@ class KiteClient:
                 return ask(connection.client)
             except Exception as error:
                 known = self._understand(error, connection, is_write=False)
-                if not isinstance(known, KiteUnreachableError) or attempt == self._settings.read_attempts:
+                if not isinstance(known, UnreachableError) or attempt == self._settings.read_attempts:
                     raise known from error
                 failure = str(known)
             pause = _FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 # not for secrets
@@ -301,7 +301,7 @@ class KiteClient:
         known = classify(error, is_write=is_write, status=connection.status)
         if not isinstance(known, SessionDeadError) or connection.client.access_token == self._access_token:
             return known
-        kind = NotNowError if is_write else KiteUnreachableError
+        kind = NotNowError if is_write else UnreachableError
         return kind(f"asked with a login that has been replaced meanwhile ({known}); ask again")
 
     def _connection(self) -> Connection:

@@ -96,8 +96,7 @@ def guarded(
 
 def _login(options: argparse.Namespace, settings: CommandSettings, secrets: Secrets) -> None:
     from brokers.kite.login import LoginCallback, exchange, login_address, request_token_in
-    from brokers.kite.session import token_file
-    from brokers.kite.token_store import save_token
+    from brokers.kite.session import token_store
 
     kite = settings.broker.kite
     api_key = secrets.require("KITE_API_KEY", _WHERE)
@@ -117,9 +116,9 @@ def _login(options: argparse.Namespace, settings: CommandSettings, secrets: Secr
         kite, api_key=api_key, api_secret=api_secret, request_token=request_token, clock=WallClock()
     )
     secrets.remember(token.access_token)
-    file = token_file(kite)
-    save_token(file, token)
-    print_line(f"Logged in as {token.user_id} until {token.ends:%Y-%m-%d %H:%M}; token kept in {file}.")
+    store = token_store(kite)
+    store.save(token)
+    print_line(f"Logged in as {token.user_id} until {token.ends:%Y-%m-%d %H:%M}; token kept in {store.path}.")
 
 
 def _account(_: argparse.Namespace, settings: CommandSettings, secrets: Secrets) -> None:

@@ -13,10 +13,16 @@ import requests
 from kiteconnect import exceptions as kite
 from urllib3 import exceptions as urllib3
 
-from brokers.wire import NotNowError, OrderRefusedError, OutcomeUnknownError, SessionDeadError
+from brokers.wire import (
+    NotNowError,
+    OrderRefusedError,
+    OutcomeUnknownError,
+    SessionDeadError,
+    UnreachableError,
+)
 from feeds.errors import BrokerError
 
-__all__ = ["CALL_ERRORS", "KiteUnreachableError", "classify", "in_one_line"]
+__all__ = ["CALL_ERRORS", "classify", "in_one_line"]
 
 CALL_ERRORS: tuple[type[Exception], ...] = (
     kite.KiteException,
@@ -41,10 +47,6 @@ _TOO_MANY_TODAY = re.compile(r"maximum allowed order requests", re.IGNORECASE)
 _LONGEST_TEXT = 300
 
 
-class KiteUnreachableError(BrokerError):
-    """Kite could not be asked, or did not know an answer, now; asking again may help."""
-
-
 def classify(error: Exception, *, is_write: bool, status: int | None = None) -> BrokerError:
     """Return the error of ours that a failed call amounts to.
 
@@ -61,7 +63,7 @@ def classify(error: Exception, *, is_write: bool, status: int | None = None) -> 
     -------
     BrokerError
         For a write :class:`OrderRefusedError`, :class:`NotNowError`, :class:`SessionDeadError` or
-        :class:`OutcomeUnknownError`; for a read :class:`SessionDeadError`, :class:`KiteUnreachableError`, or
+        :class:`OutcomeUnknownError`; for a read :class:`SessionDeadError`, :class:`UnreachableError`, or
         a plain one that asking again will not change.
     """
     text = in_one_line(error)
@@ -99,7 +101,7 @@ def _of_write(error: Exception, text: str, status: int | None) -> BrokerError:
 def _of_read(error: Exception, text: str, status: int | None) -> BrokerError:
     if status in _REFUSALS and isinstance(error, kite.KiteException):
         return BrokerError(f"Kite refused to answer: {text}")
-    return KiteUnreachableError(f"Kite could not be asked: {text}")
+    return UnreachableError(f"Kite could not be asked: {text}")
 
 
 def _never_sent(error: Exception) -> bool:

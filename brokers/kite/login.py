@@ -19,8 +19,9 @@ from kiteconnect.exceptions import DataException, KiteException
 
 from brokers.kite.connection import official_client
 from brokers.kite.errors import CALL_ERRORS
+from brokers.kite.session import token_store
 from brokers.kite.settings import KiteSettings
-from brokers.kite.token_store import StoredToken, token_end
+from brokers.token_store import StoredToken
 from feeds.clock import IST, Clock
 from feeds.errors import BrokerError
 
@@ -208,4 +209,5 @@ def exchange(
         login_time = clock.now()
     elif login_time.tzinfo is None:
         login_time = login_time.replace(tzinfo=IST)
-    return StoredToken(api_key, access_token, str(user_id), login_time, token_end(login_time))
+    ends = token_store(settings).end_of(login_time)
+    return StoredToken(api_key, access_token, str(user_id), login_time, ends)

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from brokers.kite.token_store import load_token
 from feeds.clock import WallClock
 from feeds.live_log import make_log
 from feeds.secrets import Secrets
 from strategies.live_process import LiveProcess
 from strategies.live_request import LiveRequest
 from strategies.settings import load_settings
+from tests.brokers.kite.tokens import load_token
 from tests.live_market import HOLD, Market, at, day_config, wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

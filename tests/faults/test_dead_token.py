@@ -10,12 +10,13 @@ from kiteconnect import KiteConnect
 
 from brokers.desk.facts import Intent
 from brokers.desk.journal_file import read_journal
-from brokers.kite.token_store import StoredToken, save_token, token_end
 from brokers.sandbox.faults import Fault
+from brokers.token_store import StoredToken
 from feeds.clock import WallClock
 from run_live import main
 from strategies import live_day
 from strategies.token_watch import TokenWatch
+from tests.brokers.kite.tokens import save_token, token_end
 from tests.faults.running_day import RunningDay
 from tests.live_market import HOLD, TOKEN, WAIT, Market, day_config, wait_until
 

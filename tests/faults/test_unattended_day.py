@@ -15,11 +15,12 @@ from analyzers.parity.files import read_day
 from analyzers.status.now import read_now
 from brokers.desk.facts import ExitWanted
 from brokers.desk.journal_file import read_journal
-from brokers.kite.token_store import StoredToken, save_token
 from brokers.sandbox.faults import Fault
+from brokers.token_store import StoredToken
 from strategies import live_days, live_process
 from strategies.live_controls import Command
 from strategies.live_process import LiveProcess
+from tests.brokers.kite.tokens import save_token
 from tests.faults.unattended_market import DaysMarket, RunningDays, go_by_the_market
 from tests.live_market import DAY, TOKEN, at, day_config, wait_until
 

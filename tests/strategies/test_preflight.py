@@ -13,11 +13,11 @@ import pytest
 
 from brokers.desk.facts import DayOpened, EntryDecided, Filled, Halted, Intent, Sent
 from brokers.desk.journal_file import JournalFile
-from brokers.kite.token_store import StoredToken, save_token
 from brokers.paper_book import PaperBook
 from brokers.paper_records import BookState
 from brokers.sandbox.faults import Fault
 from brokers.sandbox.instruments import near_next_far
+from brokers.token_store import StoredToken
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST, ReplayClock, WallClock
 from feeds.errors import DataError
@@ -32,6 +32,7 @@ from strategies.loading import load_run_bars
 from strategies.modelling import prepare_model
 from strategies.preflight import PreflightContext, run_preflight
 from strategies.settings import load_settings
+from tests.brokers.kite.tokens import save_token
 from tests.brokers.sandbox_server.support import official_client
 from tests.live_market import DAY, PRICE, TOKEN, Market, day_config, history
 from tests.support import frame_of

@@ -6,11 +6,13 @@ import threading
 
 import pytest
 
+from brokers.kite.session import token_store
 from brokers.kite.settings import KiteSettings
-from brokers.kite.token_store import StoredToken, save_token, token_end
+from brokers.token_store import StoredToken
 from feeds.clock import WallClock
 from feeds.secrets import Secrets
 from strategies.token_watch import TokenWatch
+from tests.brokers.kite.tokens import save_token, token_end
 
 WAIT = 30.0
 LOOK = 0.02
@@ -67,7 +69,12 @@ def watching(file):
         session, log = Session(token), Told()
         secrets = Secrets({"KITE_API_KEY": "key", "KITE_ACCESS_TOKEN": token})
         session.watch = TokenWatch(
-            KiteSettings(token_file=str(file)), secrets, lambda: session.token, session.renew, log, LOOK
+            token_store(KiteSettings(token_file=str(file))),
+            secrets,
+            lambda: session.token,
+            session.renew,
+            log,
+            LOOK,
         )
         watches.append(session.watch)
         return session, session.watch, log, secrets

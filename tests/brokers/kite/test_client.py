@@ -11,9 +11,14 @@ import pytest
 
 from brokers.kite.account import Funds
 from brokers.kite.client import KiteClient
-from brokers.kite.errors import KiteUnreachableError
 from brokers.kite.settings import KiteSettings
-from brokers.wire import NotNowError, OrderRefusedError, OutcomeUnknownError, SessionDeadError
+from brokers.wire import (
+    NotNowError,
+    OrderRefusedError,
+    OutcomeUnknownError,
+    SessionDeadError,
+    UnreachableError,
+)
 from feeds.bars import check_frame
 from feeds.clock import IST
 from feeds.errors import BrokerError, DataError
@@ -231,7 +236,7 @@ def test_a_read_is_tried_again(server, client, log, fault):
 
 def test_a_read_fails_after_its_last_attempt(server, make_client):
     server.on("GET /orders", html(502))
-    with pytest.raises(KiteUnreachableError, match="could not be asked"):
+    with pytest.raises(UnreachableError, match="could not be asked"):
         make_client(read_attempts=3).orders()
     assert len(server.requests) == 3
 
@@ -261,7 +266,7 @@ def test_a_server_that_does_not_answer_in_time(server, make_client):
             return LOST
 
     server.always = Slow()
-    with pytest.raises(KiteUnreachableError, match="ReadTimeout"):
+    with pytest.raises(UnreachableError, match="ReadTimeout"):
         make_client(timeout_seconds=0.1, read_attempts=1).trades()
     release.set()
 

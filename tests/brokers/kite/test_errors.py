@@ -7,8 +7,14 @@ import requests
 from kiteconnect import exceptions as kite
 from urllib3 import exceptions as urllib3
 
-from brokers.kite.errors import KiteUnreachableError, classify
-from brokers.wire import NotNowError, OrderRefusedError, OutcomeUnknownError, SessionDeadError
+from brokers.kite.errors import classify
+from brokers.wire import (
+    NotNowError,
+    OrderRefusedError,
+    OutcomeUnknownError,
+    SessionDeadError,
+    UnreachableError,
+)
 from feeds.errors import BrokerError
 
 STATUSES = (400, 403, 404, 405, 410, 429, 500, 502, 503, 504)
@@ -32,7 +38,7 @@ def expected_of_write(kind: type, status: int) -> type:
 def expected_of_read(kind: type, status: int) -> type:
     if kind is kite.TokenException and status in REFUSED:
         return SessionDeadError
-    return BrokerError if status in REFUSED else KiteUnreachableError
+    return BrokerError if status in REFUSED else UnreachableError
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -75,7 +81,7 @@ def lost_proxy() -> requests.exceptions.ProxyError:
 )  # fmt: skip
 def test_what_is_not_an_answer(error, write):
     assert type(classify(error, is_write=True)) is write
-    assert type(classify(error, is_write=False)) is KiteUnreachableError
+    assert type(classify(error, is_write=False)) is UnreachableError
 
 
 @pytest.mark.parametrize(
@@ -99,7 +105,7 @@ def test_the_status_that_the_official_client_hides():
     page = kite.DataException("Unknown Content-Type (text/html)", code=502)
     assert type(classify(page, is_write=True, status=429)) is NotNowError
     assert type(classify(page, is_write=True, status=400)) is OutcomeUnknownError
-    assert type(classify(page, is_write=False, status=429)) is KiteUnreachableError
+    assert type(classify(page, is_write=False, status=429)) is UnreachableError
     assert type(classify(page, is_write=False, status=404)) is BrokerError
 
 

@@ -1,10 +1,9 @@
-"""One live process for a Kite login and an instrument: two would trade against each other in one account."""
+"""One live process for a login and an instrument: two would trade against each other in one account."""
 
 from __future__ import annotations
 
 from brokers.instance_lock import InstanceLock
-from brokers.kite.session import token_file
-from brokers.kite.settings import KiteSettings
+from brokers.token_store import TokenStore
 from feeds.errors import BrokerError
 
 __all__ = ["LoginLock"]
@@ -17,7 +16,7 @@ class LoginLock:
 
     Parameters
     ----------
-    settings : KiteSettings
+    tokens : TokenStore
         Says where the token is stored.
     instrument : str
         The underlying, as in the settings.
@@ -28,8 +27,8 @@ class LoginLock:
         Another process trades it, or the lock's file cannot be made.
     """
 
-    def __init__(self, settings: KiteSettings, instrument: str) -> None:
-        token = token_file(settings)
+    def __init__(self, tokens: TokenStore, instrument: str) -> None:
+        token = tokens.path
         path = token.parent / f"live-{instrument}.lock"
         try:
             token.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -37,13 +36,13 @@ class LoginLock:
         except BrokerError as error:
             raise BrokerError(
                 f"{instrument} is traded live by another process with the login of {token}, expected one "
-                f"(it holds {path}); stop that one, or set broker.kite.token_file to a folder of its own for "
+                f"(it holds {path}); stop that one, or set {tokens.setting} to a folder of its own for "
                 "another account"
             ) from error
         except OSError as error:
             raise BrokerError(
                 f"{path} cannot be made ({error.strerror}), expected a folder that can be written; set "
-                "broker.kite.token_file"
+                f"{tokens.setting}"
             ) from error
 
     def release(self) -> None:

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from brokers.kite.instance import LoginLock
+from brokers.kite.session import token_store
 from brokers.kite.settings import KiteSettings
+from brokers.login_lock import LoginLock
 from feeds.errors import BrokerError
 
 
@@ -17,31 +18,33 @@ def settings(tmp_path):
 
 
 def test_one_process_trades_an_instrument(settings, tmp_path):
-    held = LoginLock(settings, "NIFTY")
+    held = LoginLock(token_store(settings), "NIFTY")
     with pytest.raises(BrokerError) as caught:
-        LoginLock(settings, "NIFTY")
+        LoginLock(token_store(settings), "NIFTY")
     held.release()
     line = str(caught.value)
     assert line.startswith("NIFTY is traded live by another process with the login of ")
     assert str(tmp_path / "kite" / "live-NIFTY.lock") in line
     assert "broker.kite.token_file" in line
     assert "\n" not in line
-    LoginLock(settings, "NIFTY").release()
+    LoginLock(token_store(settings), "NIFTY").release()
 
 
 @pytest.mark.parametrize(("instrument", "folder"), [("BANKNIFTY", "kite"), ("NIFTY", "other")])
 def test_another_instrument_or_account_is_free(settings, tmp_path, instrument, folder):
-    held = LoginLock(settings, "NIFTY")
-    LoginLock(KiteSettings(token_file=str(tmp_path / folder / "token.json")), instrument).release()
+    held = LoginLock(token_store(settings), "NIFTY")
+    LoginLock(
+        token_store(KiteSettings(token_file=str(tmp_path / folder / "token.json"))), instrument
+    ).release()
     held.release()
 
 
 def test_a_process_that_dies_gives_it_back(settings):
     code = (
-        "import os, sys; from brokers.kite.instance import LoginLock; "
-        "from brokers.kite.settings import KiteSettings; "
-        "held = LoginLock(KiteSettings(token_file=sys.argv[1]), 'NIFTY'); print('held', flush=True); "
-        "sys.stdin.read(); os._exit(1)"
+        "import os, sys; from brokers.login_lock import LoginLock; "
+        "from brokers.kite.session import token_store; from brokers.kite.settings import KiteSettings; "
+        "held = LoginLock(token_store(KiteSettings(token_file=sys.argv[1])), 'NIFTY'); "
+        "print('held', flush=True); sys.stdin.read(); os._exit(1)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, settings.token_file],
@@ -49,13 +52,13 @@ def test_a_process_that_dies_gives_it_back(settings):
     ) as other:  # fmt: skip
         assert other.stdout.readline() == "held\n"
         with pytest.raises(BrokerError, match="traded live by another process"):
-            LoginLock(settings, "NIFTY")
+            LoginLock(token_store(settings), "NIFTY")
         other.kill()
-    LoginLock(settings, "NIFTY").release()
+    LoginLock(token_store(settings), "NIFTY").release()
 
 
 def test_the_folder_is_made_for_its_owner_only(settings, tmp_path):
-    LoginLock(settings, "M&M").release()
+    LoginLock(token_store(settings), "M&M").release()
     assert stat.S_IMODE((tmp_path / "kite").stat().st_mode) == 0o700
     assert [file.name for file in (tmp_path / "kite").iterdir()] == ["live-M&M.lock"]
 
@@ -63,4 +66,4 @@ def test_the_folder_is_made_for_its_owner_only(settings, tmp_path):
 def test_a_folder_that_cannot_be_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(BrokerError, match=r"live-NIFTY.lock cannot be made \(.*set broker.kite.token_file"):
-        LoginLock(KiteSettings(token_file=str(tmp_path / "file" / "token.json")), "NIFTY")
+        LoginLock(token_store(KiteSettings(token_file=str(tmp_path / "file" / "token.json"))), "NIFTY")

@@ -8,10 +8,11 @@ import pytest
 
 from brokers.kite.session import find_session
 from brokers.kite.settings import KiteSettings
-from brokers.kite.token_store import StoredToken, load_token, save_token, token_end
+from brokers.token_store import StoredToken
 from feeds.clock import IST, ReplayClock
 from feeds.errors import BrokerError
 from feeds.secrets import Secrets
+from tests.brokers.kite.tokens import load_token, save_token, token_end
 
 SECRET = "tokentokentoken"
 LOGIN = dt.datetime(2026, 11, 2, 8, 45, tzinfo=IST)
