@@ -24,6 +24,7 @@ __all__ = [
     "OrderWire",
     "OutcomeUnknownError",
     "SessionDeadError",
+    "UnreachableError",
 ]
 
 OrderKind = Literal["market", "limit", "stop", "stop_limit"]
