@@ -12,8 +12,9 @@ from apscheduler.schedulers import base as schedulers
 
 import run_live
 from brokers.instance_lock import InstanceLock
-from brokers.kite.instance import LoginLock
+from brokers.kite.session import token_store
 from brokers.kite.settings import KiteSettings
+from brokers.login_lock import LoginLock
 from feeds.clock import IST, WallClock
 from run_live import ScheduledTimer, main
 from strategies.day import Step
@@ -150,7 +151,7 @@ def test_a_second_instance_in_the_same_folder(refuse, tmp_path, mode):
 
 def test_a_second_live_process_of_the_same_login(refuse, tmp_path):
     file = tmp_path / "token.json"
-    held = LoginLock(KiteSettings(token_file=str(file)), "NIFTY")
+    held = LoginLock(token_store(KiteSettings(token_file=str(file))), "NIFTY")
     line = refuse(4, "live", "--set", f"broker.kite.token_file={file}")
     held.release()
     assert line.startswith(f"NIFTY is traded live by another process with the login of {file}")
