@@ -1,4 +1,4 @@
-"""Command line of the package: what a trade costs, and the account at Kite."""
+"""Command line of the package: what a trade costs, and the account at the broker."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import datetime as dt
 import math
 from collections.abc import Sequence
 
+from brokers import commands as account_commands
 from brokers.charges import ChargeBreakdown, DatedCharges, UpstoxCharges, ZerodhaCharges, latest_date
 from brokers.desk import commands as desk_commands
-from brokers.kite import commands as kite_commands
 from brokers.sandbox import commands as sandbox_commands
 from feeds.command_line import run_command
 from feeds.errors import SettingsError
@@ -41,8 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     charges.add_argument("--sell", type=_positive, help="price of the order that sells, index points")
     charges.add_argument("--plan", default="zerodha", choices=sorted(_PLANS), help="whose brokerage")
     charges.set_defaults(run=_show_charges)
-    for add_parsers in (kite_commands.add_parsers, desk_commands.add_parsers, sandbox_commands.add_parsers):
-        add_parsers(commands)
+    for module in (account_commands, desk_commands, sandbox_commands):
+        module.add_parsers(commands)
     return parser
 
 

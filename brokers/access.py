@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from brokers.broker_store import BrokerStore
 from brokers.session import BrokerSession
@@ -12,7 +13,20 @@ from feeds.clock import Clock
 from feeds.log import Log
 from feeds.secrets import Secrets
 
-__all__ = ["BrokerAccess", "chosen_broker"]
+__all__ = ["AccountRows", "BrokerAccess", "chosen_broker"]
+
+
+class AccountRows(NamedTuple):
+    """An account as a person wants to see it: rows have the fields that Kite and Upstox share.
+
+    ``available`` and ``used`` are rupees.
+    """
+
+    who: str
+    available: float
+    used: float
+    positions: Sequence[Mapping[str, Any]]
+    orders: Sequence[Mapping[str, Any]]
 
 
 class BrokerAccess(Protocol):
@@ -29,6 +43,10 @@ class BrokerAccess(Protocol):
     @property
     def secret_names(self) -> tuple[str, str, str]:
         """Names of the app's key, of its secret, and of a token that goes before a stored one."""
+
+    @property
+    def where_the_key_is(self) -> str:
+        """Where a user finds key and secret, in words."""
 
     @property
     def callback_port(self) -> int:
@@ -61,6 +79,9 @@ class BrokerAccess(Protocol):
 
     def find_session(self, secrets: Secrets, clock: Clock) -> BrokerSession:
         """Return the login of today. Raises BrokerError where there is none that may still be alive."""
+
+    def read_account(self, session: BrokerSession) -> AccountRows:
+        """Return what the account holds. Raises BrokerError where it could not ask."""
 
     def open_store(self, session: BrokerSession, log: Log) -> BrokerStore:
         """Return a connection with that login."""

@@ -11,12 +11,12 @@ from feeds.log import NullLog
 from feeds.secrets import Secrets
 
 if TYPE_CHECKING:
-    from brokers.kite.command_settings import CommandSettings
+    from brokers.command_settings import CommandSettings
     from feeds.sources.history import HistorySource
 
 __all__ = ["HistoryBroker", "open_history"]
 
-HistoryBroker = Literal["kite"]
+HistoryBroker = Literal["kite", "upstox"]
 """Brokers that history can be fetched from."""
 
 
@@ -41,6 +41,13 @@ def open_history(
         If there is no login of today.
     """
     # Each broker's packages are needed by who uses that broker only.
+    if broker == "upstox":
+        from brokers.upstox.history import opened_history
+
+        upstox = settings.broker.upstox
+        with opened_history(upstox, secrets, WallClock()) as history:
+            yield history
+        return
     from brokers.kite.client import KiteClient
     from brokers.kite.history import KiteHistory
     from brokers.kite.session import find_session

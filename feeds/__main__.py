@@ -72,9 +72,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def _fetch(options: argparse.Namespace, calendar: TradingCalendar) -> int:
     # An entry point may know the brokers; nothing else of this package does.
+    from brokers.command_settings import CommandSettings
+    from brokers.commands import guarded
     from brokers.history_choice import open_history
-    from brokers.kite.command_settings import CommandSettings
-    from brokers.kite.commands import guarded
     from feeds.fetch.command import fetch_bars
     from feeds.fetch.wanted import Wanted, interval_minutes
     from feeds.secrets import Secrets
@@ -101,8 +101,8 @@ def _fetch(options: argparse.Namespace, calendar: TradingCalendar) -> int:
 
 def _record(options: argparse.Namespace, _: TradingCalendar) -> int:
     # An entry point may know the brokers; nothing else of this package does.
-    from brokers.kite.command_settings import CommandSettings
-    from brokers.kite.commands import guarded
+    from brokers.command_settings import CommandSettings
+    from brokers.commands import guarded
     from feeds.fetch.wanted import interval_minutes
     from feeds.secrets import Secrets
     from strategies.record_command import record_today
@@ -289,8 +289,8 @@ def _add_fetch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         required=True,
-        choices=["kite"],
-        help="whose history; needs today's login (python -m brokers login)",
+        choices=["kite", "upstox"],
+        help="whose history; needs today's login (python -m brokers login --broker NAME)",
     )
     parser.add_argument("--instrument", default="NIFTY", help="underlying (NIFTY): its near-month future")
     parser.add_argument("--contract", metavar="YYYY-MM", help="the future of this month instead")

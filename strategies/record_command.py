@@ -6,7 +6,7 @@ import datetime as dt
 from pathlib import Path
 
 from brokers.access import chosen_broker
-from brokers.kite.command_settings import CommandSettings
+from brokers.command_settings import CommandSettings
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST, Clock, ReplayClock, SteadyClock, WallClock
 from feeds.errors import SettingsError

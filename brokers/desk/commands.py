@@ -10,12 +10,12 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from brokers.commands import guarded, settings_parser
 from brokers.desk.facts import Fact
 from brokers.desk.journal_file import read_journal
 from brokers.desk.plan import Action, plan
 from brokers.desk.state import DeskState
 from brokers.desk.strangers import difference_of, judge_account
-from brokers.kite.commands import guarded, settings_parser
 from brokers.reconcile import Book, never_sent, reconcile
 from feeds.clock import IST, WallClock
 from feeds.errors import DataError
@@ -23,8 +23,8 @@ from feeds.log import NullLog
 from feeds.show import print_line, print_table
 
 if TYPE_CHECKING:
-    from brokers.kite.command_settings import CommandSettings
-    from brokers.kite.settings import KiteSettings
+    from brokers.command_settings import CommandSettings
+    from brokers.settings import BrokerSettings
     from feeds.secrets import Secrets
 
 __all__ = ["add_parsers"]
@@ -71,7 +71,7 @@ def _show_reconciliation(options: argparse.Namespace, settings: CommandSettings,
         raise DataError(
             f"the journal in {options.folder} is empty, expected that of a live day; give its folder"
         )
-    book = _read_book(settings.broker.kite, secrets, opened.symbol)
+    book = _read_book(settings.broker, secrets, opened.symbol)
     facts = [*never_sent(state), *reconcile(state, book, lambda *_: 0.0)]
     for fact in facts:
         state.apply(fact)
@@ -94,21 +94,19 @@ def _show_reconciliation(options: argparse.Namespace, settings: CommandSettings,
     )  # fmt: skip
 
 
-def _read_book(kite: KiteSettings, secrets: Secrets, symbol: str) -> Book:
+def _read_book(broker: BrokerSettings, secrets: Secrets, symbol: str) -> Book:
     # The client takes a second to import, and the other commands need none
+    from brokers.access import chosen_broker
     from brokers.instrument import Instrument
-    from brokers.kite.client import KiteClient
-    from brokers.kite.session import find_session
-    from brokers.kite.wire import KiteWire
 
-    session = find_session(kite, secrets, WallClock())
-    client = KiteClient(kite, session.api_key, session.access_token, NullLog())
+    access = chosen_broker(broker)
+    store = access.open_store(access.find_session(secrets, WallClock()), NullLog())
     try:
         # For reading, the symbol is all that has to be known of it
-        wire = KiteWire(client, Instrument(0, symbol, "NFO", dt.date.max, 1, 0.05), kite)
+        wire = store.wire(Instrument(0, symbol, "NFO", dt.date.max, 1, 0.05))
         return Book(wire.orders(), wire.trades(), wire.positions())
     finally:
-        client.close()
+        store.close()
 
 
 def _fields(row: Fact | Action) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from brokers.access import AccountRows
+from brokers.kite.client import KiteClient
 from brokers.kite.login import exchange, login_address, request_token_in
 from brokers.kite.session import find_session, token_store
 from brokers.kite.settings import KiteSettings
@@ -9,12 +11,10 @@ from brokers.kite.store import KiteStore
 from brokers.session import BrokerSession
 from brokers.token_store import StoredToken, TokenStore
 from feeds.clock import Clock
-from feeds.log import Log
+from feeds.log import Log, NullLog
 from feeds.secrets import Secrets
 
 __all__ = ["KiteAccess"]
-
-_WHERE = "it is shown where you made the app, at https://developers.kite.trade"
 
 
 class KiteAccess:
@@ -28,6 +28,7 @@ class KiteAccess:
 
     title = "Kite"
     section = "broker.kite"
+    where_the_key_is = "it is shown where you made the app, at https://developers.kite.trade"
     secret_names = ("KITE_API_KEY", "KITE_API_SECRET", "KITE_ACCESS_TOKEN")
 
     def __init__(self, settings: KiteSettings) -> None:
@@ -56,8 +57,8 @@ class KiteAccess:
         key, secret, _ = self.secret_names
         return exchange(
             self._settings,
-            api_key=secrets.require(key, _WHERE),
-            api_secret=secrets.require(secret, _WHERE),
+            api_key=secrets.require(key, self.where_the_key_is),
+            api_secret=secrets.require(secret, self.where_the_key_is),
             request_token=answer,
             clock=clock,
         )
@@ -65,6 +66,16 @@ class KiteAccess:
     def find_session(self, secrets: Secrets, clock: Clock) -> BrokerSession:
         """Return the login of today. Raises BrokerError where there is none that may still be alive."""
         return find_session(self._settings, secrets, clock)
+
+    def read_account(self, session: BrokerSession) -> AccountRows:
+        """Return what the account holds. Raises BrokerError where it could not ask."""
+        client = KiteClient(self._settings, session.api_key, session.access_token, NullLog())
+        try:
+            profile, funds = client.profile(), client.funds()
+            who = f"{profile.user_id} {profile.user_name}, exchanges {', '.join(profile.exchanges)}"
+            return AccountRows(who, funds.available, funds.used, client.positions(), client.orders())
+        finally:
+            client.close()
 
     def open_store(self, session: BrokerSession, log: Log) -> KiteStore:
         """Return a connection with that login."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from brokers.funds import Funds
 from feeds.errors import BrokerError
 
-__all__ = ["Funds", "Profile", "funds_from", "profile_from"]
+__all__ = ["Profile", "funds_from", "profile_from"]
 
 
 class Profile(NamedTuple):
@@ -17,21 +18,6 @@ class Profile(NamedTuple):
     user_name: str
     exchanges: tuple[str, ...]
     products: tuple[str, ...]
-
-
-class Funds(NamedTuple):
-    """Rupees of the segment that futures belong to.
-
-    Attributes
-    ----------
-    available : float
-        For new positions. The broker's own figure: its documented parts do not always add up to it.
-    used : float
-        Blocked by positions and orders.
-    """
-
-    available: float
-    used: float
 
 
 def profile_from(data: Mapping[str, Any]) -> Profile:

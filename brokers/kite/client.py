@@ -18,18 +18,21 @@ from typing import Any, TypeVar
 import pandas as pd
 from kiteconnect.connect import KiteConnect
 
-from brokers.kite.account import Funds, Profile, funds_from, profile_from
+from brokers.funds import Funds
+from brokers.kite.account import Profile, funds_from, profile_from
 from brokers.kite.connection import Connection
 from brokers.kite.errors import classify
 from brokers.kite.instruments import InstrumentRow, row_from
-from brokers.kite.limits import OrderBudget, ReadBudget, ReadKind
+from brokers.kite.limits import KiteOrderBudget, KiteReadBudget
 from brokers.kite.settings import KiteSettings
+from brokers.limits import ReadKind
 from brokers.wire import NotNowError, OutcomeUnknownError, SessionDeadError, UnreachableError
 from feeds.clock import IST
 from feeds.errors import BrokerError
 from feeds.log import Log
+from feeds.sources.candles import frame_from_candles, request_spans, table_from_candles
 from feeds.sources.history import HistoryKey, choose_span
-from feeds.sources.kite import SPAN_DAYS, frame_from_candles, request_spans, table_from_candles
+from feeds.sources.kite import MINUTE_SPAN, SPAN_DAYS
 
 __all__ = ["KiteClient"]
 
@@ -51,7 +54,7 @@ class KiteClient:
         Of the app, and of today's login.
     log : Log
         Told of every read that is tried again.
-    orders, reads : OrderBudget, ReadBudget, optional
+    orders, reads : KiteOrderBudget, KiteReadBudget, optional
         Kite's limits; made here if not given.
     sleep : callable
         How to wait between attempts, seconds.
@@ -64,16 +67,16 @@ class KiteClient:
         access_token: str,
         log: Log,
         *,
-        orders: OrderBudget | None = None,
-        reads: ReadBudget | None = None,
+        orders: KiteOrderBudget | None = None,
+        reads: KiteReadBudget | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._settings = settings
         self._api_key = api_key
         self._access_token = access_token
         self._log = log
-        self._orders = orders or OrderBudget()
-        self._reads = reads or ReadBudget()
+        self._orders = orders or KiteOrderBudget()
+        self._reads = reads or KiteReadBudget()
         self._sleep = sleep
         self._own = threading.local()
         self._lock = threading.Lock()
@@ -131,9 +134,9 @@ class KiteClient:
             When it cannot be asked or understood.
         """
         candles: list[Mapping[str, Any]] = []
-        for start, end in request_spans(first.astimezone(IST), last.astimezone(IST)):
+        for start, end in request_spans(first.astimezone(IST), last.astimezone(IST), MINUTE_SPAN):
             candles += self._candles(token, _ONE_MINUTE, start, end)
-        return frame_from_candles(candles)
+        return frame_from_candles(candles, "Kite")
 
     def longest_span(self, bar_minutes: int) -> dt.timedelta:
         """Return what one request may cover; see :class:`feeds.sources.history.CandleHistory`."""
@@ -144,7 +147,7 @@ class KiteClient:
     ) -> pd.DataFrame:
         """Return candles as answered; see :class:`feeds.sources.history.CandleHistory`."""
         self.longest_span(bar_minutes)
-        return table_from_candles(self._candles(int(key), bar_minutes, first, last))
+        return table_from_candles(self._candles(int(key), bar_minutes, first, last), "Kite")
 
     def _candles(
         self, token: int, bar_minutes: int, first: dt.datetime, last: dt.datetime

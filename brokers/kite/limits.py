@@ -1,159 +1,39 @@
-"""Kite's limits on requests, kept on our side, with a part of the orders' share held back for exits.
+"""Kite's limits on requests: 10 orders a second, 400 a minute, 5000 a day; 10 reads a second, 3 of history.
 
-Beyond its limit of a day Kite refuses exits as well, and whoever runs into the others often is suspended.
-Windows slide: what holds over any second holds over the calendar second that the server counts.
+Source: Kite Connect v3, "Exceptions and errors", section on rate limits.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import Literal, NamedTuple
 
-from brokers.wire import NotNowError, OrderRefusedError
+from brokers.limits import DayLimit, Limit, OrderBudget, ReadBudget, ReadKind
 
-__all__ = ["OrderBudget", "ReadBudget", "ReadKind"]
+__all__ = ["KiteOrderBudget", "KiteReadBudget"]
 
-ReadKind = Literal["quote", "history", "other"]
-
-_ORDERS_A_DAY = 5000
-_DAY_RESERVE = 1000
-_LONGEST_WAIT_SECONDS = 2.0
-
-
-class _Limit(NamedTuple):
-    requests: int
-    seconds: float
-    reserve: int
-
-
-_ORDER_LIMITS = (_Limit(10, 1.0, reserve=2), _Limit(400, 60.0, reserve=40))
-_READ_LIMITS: dict[ReadKind, _Limit] = {
-    "quote": _Limit(1, 1.0, reserve=0),
-    "history": _Limit(3, 1.0, reserve=0),
-    "other": _Limit(10, 1.0, reserve=0),
+_ORDERS = (Limit(10, 1.0, reserve=2), Limit(400, 60.0, reserve=40))
+_DAY = DayLimit(5000, reserve=1000)
+_READS: dict[ReadKind, tuple[Limit, ...]] = {
+    "quote": (Limit(1, 1.0),),
+    "history": (Limit(3, 1.0),),
+    "other": (Limit(10, 1.0),),
 }
 
 
-class _Window:
-    """When the latest requests went out, as far as a limit counts them."""
-
-    def __init__(self, limit: _Limit) -> None:
-        self._limit = limit
-        self._times: deque[float] = deque(maxlen=limit.requests)
-
-    def wait(self, now: float, *, may_use_reserve: bool) -> float:
-        """Return the seconds until one more request keeps the limit."""
-        limit = self._limit
-        allowed = limit.requests if may_use_reserve else limit.requests - limit.reserve
-        if len(self._times) < allowed:
-            return 0.0
-        return max(0.0, self._times[-allowed] + limit.seconds - now)
-
-    def take(self, now: float) -> None:
-        self._times.append(now)
-
-
-class OrderBudget:
-    """How many orders and cancels may still go out. Thread-safe.
-
-    Parameters
-    ----------
-    monotonic, sleep : callable
-        The clock of durations and how to wait, seconds.
-    """
+class KiteOrderBudget(OrderBudget):
+    """How many orders and cancels Kite still takes."""
 
     def __init__(
         self, monotonic: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._monotonic = monotonic
-        self._sleep = sleep
-        self._lock = threading.Lock()
-        self._windows = [_Window(limit) for limit in _ORDER_LIMITS]
-        self._placed = 0
-
-    @property
-    def placed_today(self) -> int:
-        """Orders of today, as far as known."""
-        with self._lock:
-            return self._placed
-
-    def saw_orders(self, count: int) -> None:
-        """Take note that the order book of today holds ``count`` orders, those of other programs included."""
-        with self._lock:
-            self._placed = max(self._placed, count)
-
-    def take(self, *, is_exit: bool, places: bool) -> None:
-        """Wait until a request may go out, and count it.
-
-        Parameters
-        ----------
-        is_exit : bool
-            Whether it may use what is held back for exits.
-        places : bool
-            Whether it places an order; cancels do not count against the limit of the day.
-
-        Raises
-        ------
-        NotNowError
-            The wait would be longer than 2 seconds: by then the market is elsewhere.
-        OrderRefusedError
-            The day's share is used up.
-        """
-        deadline = self._monotonic() + _LONGEST_WAIT_SECONDS
-        while True:
-            with self._lock:
-                now = self._monotonic()
-                self._check_day(is_exit=is_exit, places=places)
-                wait = max(window.wait(now, may_use_reserve=is_exit) for window in self._windows)
-                if wait <= 0.0:
-                    for window in self._windows:
-                        window.take(now)
-                    self._placed += places
-                    return
-            if now + wait > deadline:
-                raise NotNowError(
-                    f"Kite's limit of order requests is reached, expected fewer; the next one may go out in "
-                    f"{wait:.1f} seconds"
-                )
-            self._sleep(wait)
-
-    def _check_day(self, *, is_exit: bool, places: bool) -> None:
-        most = _ORDERS_A_DAY if is_exit else _ORDERS_A_DAY - _DAY_RESERVE
-        if places and self._placed >= most:
-            raise OrderRefusedError(
-                f"found {self._placed} orders of today, expected fewer than {most}; Kite takes no more than "
-                f"{_ORDERS_A_DAY} a day, of which {_DAY_RESERVE} are kept for exits"
-            )
+        super().__init__("Kite", _ORDERS, _DAY, monotonic, sleep)
 
 
-class ReadBudget:
-    """Waits so that reads keep Kite's limits. Thread-safe.
-
-    Parameters
-    ----------
-    monotonic, sleep : callable
-        The clock of durations and how to wait, seconds.
-    """
+class KiteReadBudget(ReadBudget):
+    """How many reads Kite still answers."""
 
     def __init__(
         self, monotonic: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._monotonic = monotonic
-        self._sleep = sleep
-        self._lock = threading.Lock()
-        self._windows = {kind: _Window(limit) for kind, limit in _READ_LIMITS.items()}
-
-    def take(self, kind: ReadKind) -> None:
-        """Wait until a read of this kind may go out, and count it."""
-        window = self._windows[kind]
-        while True:
-            with self._lock:
-                now = self._monotonic()
-                wait = window.wait(now, may_use_reserve=True)
-                if wait <= 0.0:
-                    window.take(now)
-                    return
-            self._sleep(wait)
+        super().__init__(_READS, monotonic, sleep)

@@ -1,4 +1,4 @@
-"""The login: the user's browser, a callback on this machine, and the exchange for an access token.
+"""The morning login at Kite: out to its page with a state, back with a request token, and that for a token.
 
 Kite gives no token without its own page, password and second factor; none of them passes through here. The
 page sends the browser back to ``http://127.0.0.1:PORT/`` with a request token that is good for one exchange.
@@ -7,13 +7,7 @@ page sends the browser back to ``http://127.0.0.1:PORT/`` with a request token t
 from __future__ import annotations
 
 import datetime as dt
-import queue
-import secrets as random_secrets
-import threading
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from kiteconnect.exceptions import DataException, KiteException
 
@@ -21,122 +15,14 @@ from brokers.kite.connection import official_client
 from brokers.kite.errors import CALL_ERRORS
 from brokers.kite.session import token_store
 from brokers.kite.settings import KiteSettings
+from brokers.login_answer import login_answer
 from brokers.token_store import StoredToken
 from feeds.clock import IST, Clock
 from feeds.errors import BrokerError
 
-__all__ = ["LoginCallback", "exchange", "login_address", "request_token_in"]
+__all__ = ["exchange", "login_address", "request_token_in"]
 
 _STATE = "state"
-_READ_SECONDS = 5.0
-_DONE = "Logged in. You can close this page and go back to the terminal."
-_WRONG = "This is not the login that was asked for. Start again from the address in the terminal."
-
-
-class LoginCallback:
-    """A small HTTP server on 127.0.0.1 that waits for the browser to come back. A context manager.
-
-    Parameters
-    ----------
-    port : int
-        As registered with the app, 0 for any free one.
-
-    Attributes
-    ----------
-    state : str
-        A random word that the login page hands back: other pages cannot slip in a login of theirs.
-    url : str
-        Where the browser has to come back to.
-
-    Raises
-    ------
-    BrokerError
-        If the port is in use.
-    """
-
-    def __init__(self, port: int) -> None:
-        self.state = random_secrets.token_urlsafe(16)
-        self._tokens: queue.SimpleQueue[str | BrokerError] = queue.SimpleQueue()
-        try:
-            self._server = _Server(("127.0.0.1", port), _Handler)
-        except OSError as error:
-            raise BrokerError(
-                f"port {port} of this machine cannot be listened on ({error.strerror}), expected a free one; "
-                "set broker.kite.callback_port, and the redirect URL of your app with it"
-            ) from error
-        self._server.take = self._take
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="kite-login", daemon=True
-        )
-
-    def __enter__(self) -> LoginCallback:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def wait(self, timeout_seconds: float) -> str:
-        """Return the request token.
-
-        Raises
-        ------
-        BrokerError
-            The login was not finished in that time, or Kite reports that it failed.
-        """
-        try:
-            answer = self._tokens.get(timeout=timeout_seconds)
-        except queue.Empty:
-            raise BrokerError(
-                f"no login came back within {timeout_seconds:.0f} seconds, expected the browser at "
-                f"{self.url}; check that this is the redirect URL of your app, and start again"
-            ) from None
-        if isinstance(answer, BrokerError):
-            raise answer
-        return answer
-
-    def _take(self, address: str) -> tuple[int, str]:
-        """Take what the browser asked for; return the HTTP status and the words to answer with."""
-        if not urlsplit(address).query:
-            return 404, "Nothing here."
-        if not _belongs(address, self.state):
-            return 400, _WRONG
-        try:
-            self._tokens.put(request_token_in(address, self.state))
-        except BrokerError as error:
-            self._tokens.put(error)
-            return 400, _WRONG
-        return 200, _DONE
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # so that closing waits for the last answer
-    take: Callable[[str], tuple[int, str]]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    # A browser opens connections on suspicion and sends nothing.
-    timeout = _READ_SECONDS
-    server: _Server
-
-    def do_GET(self) -> None:
-        status, text = self.server.take(self.path)
-        body = f"<!doctype html><meta charset=utf-8><title>Kite login</title><p>{text}</p>\n".encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Referrer-Policy", "no-referrer")
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Write nothing: the address holds the request token."""
 
 
 def login_address(settings: KiteSettings, api_key: str, state: str) -> str:
@@ -154,28 +40,7 @@ def request_token_in(address: str, state: str) -> str:
     BrokerError
         If the login failed, or this is not the one that was asked for. The message leaves the address out.
     """
-    fields = _fields(address)
-    if not _belongs(address, state):
-        raise BrokerError(
-            "the address does not belong to this login, expected the one that its page leads to; start again"
-        )
-    status = fields.get("status", "success")
-    if status != "success":
-        raise BrokerError(
-            f"Kite reports that the login ended with status {status[:40]!r}, expected success; start again"
-        )
-    token = fields.get("request_token", "")
-    if not token:
-        raise BrokerError("the address holds no request_token, expected one; start again")
-    return token
-
-
-def _belongs(address: str, state: str) -> bool:
-    return random_secrets.compare_digest(_fields(address).get(_STATE, "").encode(), state.encode())
-
-
-def _fields(address: str) -> dict[str, str]:
-    return {name: values[-1] for name, values in parse_qs(urlsplit(address.strip()).query).items()}
+    return login_answer("Kite", "request_token", address, state)
 
 
 def exchange(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from brokers.broker_store import StreamState
+from brokers.clock_check import checked_skew
 from brokers.instrument import Instrument
 from brokers.kite.client import KiteClient
 from brokers.kite.instruments import InstrumentRow, find_future, futures_of
@@ -93,19 +94,7 @@ class KiteStore:
         BrokerError
             They differ by more than ``most_seconds`` (and the second to which the server rounds).
         """
-        server = self.client.server_time()
-        if server is None:
-            self._log.warning("no_server_time", reason="its answers carry no Date; the clock is not checked")
-            return None
-        # The server's stamp has whole seconds: the truth lies up to one second after it.
-        ahead = (clock.now() - server).total_seconds()
-        skew = ahead if ahead < 0 else max(0.0, ahead - 1.0)
-        if abs(skew) > most_seconds:
-            raise BrokerError(
-                f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} Kite's, "
-                f"expected at most {most_seconds:g} s; synchronise it (timedatectl set-ntp true)"
-            )
-        return skew
+        return checked_skew(self.name, self.client.server_time(), clock, most_seconds, self._log)
 
     def futures(self, underlying: str) -> list[Instrument]:
         """Return the listed futures of an underlying, nearest expiry first. Raises BrokerError."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from brokers.instrument import Instrument
 from brokers.kite.settings import KiteSettings
+from brokers.order_terms import SIDES, exchange_time, stop_limit, unreadable_row, whole_units
 from brokers.wire import BookOrder, BookPosition, BookTrade, OrderRequest, OrderState
-from feeds.clock import IST
-from feeds.errors import BrokerError
 
 if TYPE_CHECKING:
     from brokers.kite.client import KiteClient
@@ -27,8 +24,6 @@ _STATES: dict[str, OrderState] = {
     "REJECTED": "rejected",
 }
 _UPDATE = "UPDATE"
-_SIDES = {"BUY": 1, "SELL": -1}
-_DIGITS = 10
 
 
 class KiteWire:
@@ -114,17 +109,8 @@ def _stop_parameters(
             "trigger_price": price,
             "market_protection": settings.market_protection,
         }
-    limit = _stop_limit(size, price, instrument.tick, settings.stop_limit_percent)
+    limit = stop_limit(size, price, instrument.tick, settings.stop_limit_percent)
     return {"order_type": "SL", "trigger_price": price, "price": limit}
-
-
-def _stop_limit(size: int, price: float, tick: float, percent: float) -> float:
-    """Return the limit of a stop, on the tick that lies no nearer to the trigger than ``percent``."""
-    side = 1 if size > 0 else -1
-    steps = price * (1 + side * percent / 100) / tick
-    # Rounding outward, but not over a step for the sake of the last bit.
-    whole = math.ceil(steps - 1e-6) if side > 0 else math.floor(steps + 1e-6)
-    return round(whole * tick, _DIGITS)
 
 
 def book_order_from_update(payload: Mapping[str, Any]) -> BookOrder:
@@ -146,8 +132,8 @@ class _Numbers(NamedTuple):
 def _book_order(row: Mapping[str, Any]) -> BookOrder:
     try:
         numbers = _Numbers(
-            _SIDES[row["transaction_type"]] * _whole(row["quantity"]),
-            _whole(row["filled_quantity"]),
+            SIDES[row["transaction_type"]] * whole_units(row["quantity"]),
+            whole_units(row["filled_quantity"]),
             float(row.get("average_price") or 0.0),
             float(row.get("trigger_price") or row.get("price") or 0.0),
         )
@@ -155,7 +141,7 @@ def _book_order(row: Mapping[str, Any]) -> BookOrder:
         product = str(row["product"])
         tags = (*(row.get("tags") or ()), row.get("tag"))
     except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable("order", row, error) from error
+        raise unreadable_row("Kite", "order", row, error) from error
     return BookOrder(
         order_id,
         tuple(dict.fromkeys(str(tag) for tag in tags if tag)),
@@ -182,12 +168,12 @@ def _book_trade(row: Mapping[str, Any]) -> BookTrade:
             str(row["order_id"]),
             str(row["trade_id"]),
             str(row["tradingsymbol"]),
-            _SIDES[row["transaction_type"]] * _whole(row["quantity"]),
+            SIDES[row["transaction_type"]] * whole_units(row["quantity"]),
             float(row["average_price"]),
-            _exchange_time(row.get("fill_timestamp") or row["exchange_timestamp"]),
+            exchange_time(row.get("fill_timestamp") or row["exchange_timestamp"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable("trade", row, error) from error
+        raise unreadable_row("Kite", "trade", row, error) from error
 
 
 def _book_position(row: Mapping[str, Any]) -> BookPosition:
@@ -195,30 +181,8 @@ def _book_position(row: Mapping[str, Any]) -> BookPosition:
         return BookPosition(
             str(row["tradingsymbol"]),
             str(row["product"]),
-            _whole(row["quantity"]),
+            whole_units(row["quantity"]),
             float(row.get("average_price") or 0.0),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable("position", row, error) from error
-
-
-def _whole(value: object) -> int:
-    """Return units; a fraction of one, or none at all, is no quantity."""
-    number = float(str(value))
-    if number != int(number):
-        raise ValueError(f"quantity {value!r} is not whole")
-    return int(number)
-
-
-def _exchange_time(value: object) -> dt.datetime:
-    """Return a time of Kite's rows, which are the exchange's wall clock without a zone."""
-    time = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value))
-    return time.replace(tzinfo=IST) if time.tzinfo is None else time.astimezone(IST)
-
-
-def _unreadable(what: str, row: Mapping[str, Any], error: Exception) -> BrokerError:
-    number = row.get("order_id") or row.get("tradingsymbol") if isinstance(row, Mapping) else None
-    return BrokerError(
-        f"Kite's row of {what} {number or '?'} cannot be read ({type(error).__name__}: {error}), expected "
-        "the fields of its order book; nothing is concluded from it"
-    )
+        raise unreadable_row("Kite", "position", row, error) from error

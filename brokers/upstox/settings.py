@@ -21,9 +21,6 @@ class UpstoxSettings(Section):
     order_root: Annotated[str, address("http", "https")] = Field(
         default="https://api-hft.upstox.com", description="address to which orders, changes and cancels go"
     )
-    feed_root: Annotated[str, address("ws", "wss")] = Field(
-        default="wss://api.upstox.com", description="address of the streams of ticks and of order updates"
-    )
     instruments_url: Annotated[str, address("http", "https")] = Field(
         default="https://assets.upstox.com/market-quote/instruments/exchange/complete.json.gz",
         description="address of the day's list of contracts",

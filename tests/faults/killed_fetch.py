@@ -12,7 +12,7 @@ import sys
 
 __all__: list[str] = []
 
-_IMPORTED = ("brokers.history_choice", "brokers.kite.commands", "brokers.kite.history", "feeds.fetch.command")
+_IMPORTED = ("brokers.history_choice", "brokers.commands", "brokers.kite.history", "feeds.fetch.command")
 """What a life would import."""
 
 

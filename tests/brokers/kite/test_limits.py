@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokers.kite.limits import OrderBudget, ReadBudget
+from brokers.kite.limits import KiteOrderBudget, KiteReadBudget
 from brokers.wire import NotNowError, OrderRefusedError
 
 
@@ -32,7 +32,7 @@ def time():
 
 @pytest.fixture
 def orders(time):
-    return OrderBudget(time.monotonic, time.sleep)
+    return KiteOrderBudget(time.monotonic, time.sleep)
 
 
 def sent_at(time, orders, count, *, is_exit=False, places=True) -> list[float]:
@@ -91,7 +91,7 @@ def test_a_shorter_book_takes_nothing_back(orders):
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.floats(0, 0.5)), max_size=150))
 def test_no_second_ever_holds_more_than_it_may(requests):
     time = Time()
-    orders = OrderBudget(time.monotonic, time.sleep)
+    orders = KiteOrderBudget(time.monotonic, time.sleep)
     taken: list[tuple[float, bool]] = []
     for is_exit, places, pause in requests:
         time.now += pause
@@ -108,7 +108,7 @@ def test_no_second_ever_holds_more_than_it_may(requests):
 
 
 def test_threads_share_one_budget():
-    orders = OrderBudget()
+    orders = KiteOrderBudget()
     refused = []
 
     def run() -> None:
@@ -128,7 +128,7 @@ def test_threads_share_one_budget():
 
 @pytest.mark.parametrize(("kind", "a_second"), [("quote", 1), ("history", 3), ("other", 10)])
 def test_reads_are_spread(time, kind, a_second):
-    reads = ReadBudget(time.monotonic, time.sleep)
+    reads = KiteReadBudget(time.monotonic, time.sleep)
     moments = []
     for _ in range(a_second * 3):
         reads.take(kind)

@@ -15,8 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from brokers.__main__ import main
-from brokers.kite.login import LoginCallback, exchange, login_address, request_token_in
+from brokers.kite.login import exchange, login_address, request_token_in
 from brokers.kite.settings import KiteSettings
+from brokers.login_callback import LoginCallback
 from feeds.clock import IST, ReplayClock, WallClock
 from feeds.errors import BrokerError
 
@@ -60,7 +61,7 @@ def test_the_address_of_the_login_page():
 
 
 def test_the_callback_takes_the_login_that_was_asked_for():
-    with LoginCallback(0) as callback:
+    with LoginCallback("broker.kite", 0, request_token_in) as callback:
         wrong = f"{callback.url}?request_token=evil&status=success"
         assert visit(f"{callback.url}favicon.ico")[0] == 404
         assert visit(wrong)[0] == 400
@@ -73,7 +74,7 @@ def test_the_callback_takes_the_login_that_was_asked_for():
 
 
 def test_a_login_that_failed_ends_the_wait():
-    with LoginCallback(0) as callback:
+    with LoginCallback("broker.kite", 0, request_token_in) as callback:
         assert visit(f"{callback.url}?status=cancelled&state={callback.state}")[0] == 400
         with pytest.raises(BrokerError, match="ended with status 'cancelled'"):
             callback.wait(WAIT)
@@ -81,25 +82,31 @@ def test_a_login_that_failed_ends_the_wait():
 
 def test_a_browser_that_never_comes():
     with (
-        LoginCallback(0) as callback,
+        LoginCallback("broker.kite", 0, request_token_in) as callback,
         pytest.raises(BrokerError, match="no login came back within 0 seconds"),
     ):
         callback.wait(0.01)
 
 
 def test_a_connection_that_says_nothing_does_not_hold_up_the_login():
-    with LoginCallback(0) as callback, socket.create_connection(("127.0.0.1", urlsplit(callback.url).port)):
+    with (
+        LoginCallback("broker.kite", 0, request_token_in) as callback,
+        socket.create_connection(("127.0.0.1", urlsplit(callback.url).port)),
+    ):
         visit(f"{callback.url}?request_token={REQUEST_TOKEN}&state={callback.state}")
         assert callback.wait(WAIT) == REQUEST_TOKEN
 
 
 def test_a_port_that_is_in_use():
-    with LoginCallback(0) as callback, pytest.raises(BrokerError, match=r"broker\.kite\.callback_port"):
-        LoginCallback(urlsplit(callback.url).port)
+    with (
+        LoginCallback("broker.kite", 0, request_token_in) as callback,
+        pytest.raises(BrokerError, match=r"broker\.kite\.callback_port"),
+    ):
+        LoginCallback("broker.kite", urlsplit(callback.url).port, request_token_in)
 
 
 def test_the_callback_listens_on_this_machine_only():
-    with LoginCallback(0) as callback:
+    with LoginCallback("broker.kite", 0, request_token_in) as callback:
         assert callback._server.server_address[0] == "127.0.0.1"
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from brokers.kite.command_settings import read_settings
+from brokers.command_settings import read_settings
 from brokers.kite.settings import KiteSettings
 from feeds.errors import SettingsError
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,22 +15,22 @@ from feeds.secrets import Secrets, load_secrets
 from feeds.show import print_line, print_table
 
 if TYPE_CHECKING:
-    from brokers.kite.client import KiteClient
-    from brokers.kite.command_settings import CommandSettings
+    from brokers.command_settings import CommandSettings
+    from brokers.settings import BrokerSettings
 
 __all__ = ["add_parsers", "guarded", "settings_parser"]
-
-_EXCHANGE = "NFO"
-_WHERE = "it is shown where you made the app, at https://developers.kite.trade"
 
 
 def add_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands; each sets ``run``, which takes the options and returns the exit code."""
     common = settings_parser()
+    common.add_argument(
+        "--broker", choices=["kite", "upstox"], help="the broker; broker.name of the settings if not given"
+    )
     login = subparsers.add_parser(
         "login",
         parents=[common],
-        help="log in at Kite with your browser, and keep the access token of the day",
+        help="log in at the broker with your browser, and keep the access token of the day",
     )
     login.add_argument(
         "--paste",
@@ -74,7 +73,7 @@ def guarded(
     """Give a command its settings and secrets, and keep secrets out of what it complains of."""
 
     def run(options: argparse.Namespace) -> int:
-        from brokers.kite.command_settings import read_settings
+        from brokers.command_settings import read_settings
 
         settings, secrets = read_settings(options.settings, options.overrides), load_secrets()
         try:
@@ -95,39 +94,43 @@ def guarded(
 
 
 def _login(options: argparse.Namespace, settings: CommandSettings, secrets: Secrets) -> None:
-    from brokers.kite.login import LoginCallback, exchange, login_address, request_token_in
-    from brokers.kite.session import token_store
+    from brokers.access import chosen_broker
+    from brokers.login_callback import LoginCallback
 
-    kite = settings.broker.kite
-    api_key = secrets.require("KITE_API_KEY", _WHERE)
-    api_secret = secrets.require("KITE_API_SECRET", _WHERE)
-    with LoginCallback(kite.callback_port) as callback:
-        print_line(f"Open in your browser:\n\n  {login_address(kite, api_key, callback.state)}\n")
+    broker = chosen_broker(_broker_settings(options, settings))
+    api_key = secrets.require(broker.secret_names[0], broker.where_the_key_is)
+    secrets.require(broker.secret_names[1], broker.where_the_key_is)
+    with LoginCallback(broker.section, broker.callback_port, broker.answer_in) as callback:
+        print_line(
+            f"Open in your browser:\n\n  {broker.login_address(api_key, callback.state, callback.url)}\n"
+        )
         if options.paste:
             print_line(f"Paste the address that begins with {callback.url} here:")
             sys.stdout.flush()
-            request_token = request_token_in(sys.stdin.readline(), callback.state)
+            answer = broker.answer_in(sys.stdin.readline(), callback.state)
         else:
             print_line(f"Waiting for it to come back to {callback.url} ...")
             sys.stdout.flush()
-            request_token = callback.wait(options.timeout_seconds)
-    secrets.remember(request_token)
-    token = exchange(
-        kite, api_key=api_key, api_secret=api_secret, request_token=request_token, clock=WallClock()
-    )
+            answer = callback.wait(options.timeout_seconds)
+    secrets.remember(answer)
+    token = broker.exchange(secrets, answer, callback.url, WallClock())
     secrets.remember(token.access_token)
-    store = token_store(kite)
-    store.save(token)
-    print_line(f"Logged in as {token.user_id} until {token.ends:%Y-%m-%d %H:%M}; token kept in {store.path}.")
+    broker.tokens.save(token)
+    print_line(
+        f"Logged in at {broker.title} as {token.user_id} until {token.ends:%Y-%m-%d %H:%M}; token kept in "
+        f"{broker.tokens.path}."
+    )
 
 
-def _account(_: argparse.Namespace, settings: CommandSettings, secrets: Secrets) -> None:
-    with _client(settings, secrets) as client:
-        profile, funds = client.profile(), client.funds()
-        positions = [row for row in client.positions() if row.get("quantity")]
-        orders = client.orders()
-    print_line(f"{profile.user_id} {profile.user_name}, exchanges {', '.join(profile.exchanges)}")
-    print_line(f"rupees available {funds.available:,.2f}, used {funds.used:,.2f}")
+def _account(options: argparse.Namespace, settings: CommandSettings, secrets: Secrets) -> None:
+    from brokers.access import chosen_broker
+
+    broker = chosen_broker(_broker_settings(options, settings))
+    found = broker.read_account(broker.find_session(secrets, WallClock()))
+    positions = [row for row in found.positions if row.get("quantity")]
+    orders = found.orders
+    print_line(found.who)
+    print_line(f"rupees available {found.available:,.2f}, used {found.used:,.2f}")
     print_table(
         f"Positions: {len(positions) or 'none'}",
         ("contract", "product", ">units", ">average", ">profit"),
@@ -147,36 +150,33 @@ def _account(_: argparse.Namespace, settings: CommandSettings, secrets: Secrets)
 
 
 def _instruments(options: argparse.Namespace, settings: CommandSettings, secrets: Secrets) -> None:
-    from brokers.kite.instruments import find_future, futures_of
+    from brokers.access import chosen_broker
 
     underlying = options.underlying or settings.market.instrument
-    with _client(settings, secrets) as client:
-        rows = client.instruments(_EXCHANGE)
-    nearest = find_future(rows, underlying, None)
+    broker = chosen_broker(_broker_settings(options, settings))
+    store = broker.open_store(broker.find_session(secrets, WallClock()), NullLog())
+    try:
+        nearest, futures = store.find_contract(underlying, None), store.futures(underlying)
+    finally:
+        store.close()
     print_table(
         f"Futures of {underlying}; {nearest.symbol} is the nearest",
         ("contract", ">token", "expiry", ">lot", ">tick"),
         [
             (future.symbol, str(future.token), str(future.expiry), str(future.lot), f"{future.tick:g}")
-            for future in futures_of(rows, underlying)
+            for future in futures
         ],
     )
 
 
-@contextmanager
-def _client(settings: CommandSettings, secrets: Secrets) -> Iterator[KiteClient]:
-    from brokers.kite.client import KiteClient
-    from brokers.kite.session import find_session
-
-    session = find_session(settings.broker.kite, secrets, WallClock())
-    client = KiteClient(settings.broker.kite, session.api_key, session.access_token, NullLog())
-    try:
-        yield client
-    finally:
-        client.close()
+def _broker_settings(options: argparse.Namespace, settings: CommandSettings) -> BrokerSettings:
+    """Return the settings with the broker that ``--broker`` names."""
+    if options.broker is None:
+        return settings.broker
+    return settings.broker.model_copy(update={"name": options.broker})
 
 
-def _cells(row: dict[str, Any], *names: str) -> list[str]:
+def _cells(row: Mapping[str, Any], *names: str) -> list[str]:
     cells = []
     for name in names:
         value = row.get(name)

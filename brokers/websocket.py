@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from websockets.sync.client import ClientConnection, connect
 
@@ -18,8 +18,8 @@ _PORTS = {"ws": 80, "wss": 443}
 
 @contextmanager
 def open_websocket(
-    root: str,
-    query: Mapping[str, str],
+    url: str,
+    headers: Mapping[str, str],
     *,
     timeout_seconds: float,
     ssl_context: ssl.SSLContext | None,
@@ -29,10 +29,10 @@ def open_websocket(
 
     Parameters
     ----------
-    root : str
-        ``ws://host:port`` or ``wss://host``, may have a path.
-    query : mapping of str to str
-        Put behind it; never logged, because it holds the access token.
+    url : str
+        ``ws://host:port/path?query`` or ``wss://…``; never logged, because it holds the access token.
+    headers : mapping of str to str
+        Of the handshake.
     timeout_seconds : float
         Longest wait for the connection, and again for the handshake.
     ssl_context : ssl.SSLContext or None
@@ -45,17 +45,17 @@ def open_websocket(
     OSError, EOFError, ValueError, websockets.exceptions.WebSocketException
         If no connection comes about.
     """
-    address = urlsplit(root)
+    address = urlsplit(url)
     host, port = address.hostname or "", address.port or _PORTS.get(address.scheme, 0)
     with socket.create_connection((host, port), timeout=timeout_seconds) as raw:
         raw.settimeout(None)
         on_socket(raw)
         with connect(
-            f"{root}{'' if address.path else '/'}?{urlencode(query, quote_via=quote, safe='')}",
+            url,
             sock=raw,  # our own: it can be shut, and no redirect is followed
             ssl=ssl_context,
             compression=None,
-            additional_headers={"X-Kite-Version": "3"},
+            additional_headers=dict(headers),
             open_timeout=timeout_seconds,
             ping_interval=None,  # frames are what counts, and the reader watches them
             logger=_silent_logger(),
@@ -73,4 +73,4 @@ def shut(raw: socket.socket) -> None:
 
 def _silent_logger() -> logging.Logger:
     """Return a logger that writes nothing: that of the library would write the address, token and all."""
-    return logging.Logger("kite-stream", level=logging.CRITICAL + 1)
+    return logging.Logger("stream", level=logging.CRITICAL + 1)

@@ -1,4 +1,4 @@
-"""The part of the settings that the Kite commands read."""
+"""The part of the settings that the commands around a broker read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from feeds.settings_file import parse_value, read_settings_file
 
 __all__ = ["CommandSettings", "read_settings"]
 
-_SETTINGS_FILE = Path(__file__).resolve().parents[2] / "settings.yaml"
+_SETTINGS_FILE = Path(__file__).resolve().parents[1] / "settings.yaml"
 
 
 class CommandSettings(BaseModel):
