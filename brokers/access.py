@@ -7,13 +7,12 @@ from typing import Any, NamedTuple, Protocol
 
 from brokers.broker_store import BrokerStore
 from brokers.session import BrokerSession
-from brokers.settings import BrokerSettings
 from brokers.token_store import StoredToken, TokenStore
 from feeds.clock import Clock
 from feeds.log import Log
 from feeds.secrets import Secrets
 
-__all__ = ["AccountRows", "BrokerAccess", "chosen_broker"]
+__all__ = ["AccountRows", "BrokerAccess"]
 
 
 class AccountRows(NamedTuple):
@@ -85,15 +84,3 @@ class BrokerAccess(Protocol):
 
     def open_store(self, session: BrokerSession, log: Log) -> BrokerStore:
         """Return a connection with that login."""
-
-
-def chosen_broker(settings: BrokerSettings) -> BrokerAccess:
-    """Return the way to the broker that ``broker.name`` names."""
-    # Each broker's packages are needed by who trades there only.
-    if settings.name == "upstox":
-        from brokers.upstox.access import UpstoxAccess
-
-        return UpstoxAccess(settings.upstox)
-    from brokers.kite.access import KiteAccess
-
-    return KiteAccess(settings.kite)

@@ -94,7 +94,7 @@ def guarded(
 
 
 def _login(options: argparse.Namespace, settings: CommandSettings, secrets: Secrets) -> None:
-    from brokers.access import chosen_broker
+    from brokers.choice import chosen_broker
     from brokers.login_callback import LoginCallback
 
     broker = chosen_broker(_broker_settings(options, settings))
@@ -123,7 +123,7 @@ def _login(options: argparse.Namespace, settings: CommandSettings, secrets: Secr
 
 
 def _account(options: argparse.Namespace, settings: CommandSettings, secrets: Secrets) -> None:
-    from brokers.access import chosen_broker
+    from brokers.choice import chosen_broker
 
     broker = chosen_broker(_broker_settings(options, settings))
     found = broker.read_account(broker.find_session(secrets, WallClock()))
@@ -150,7 +150,7 @@ def _account(options: argparse.Namespace, settings: CommandSettings, secrets: Se
 
 
 def _instruments(options: argparse.Namespace, settings: CommandSettings, secrets: Secrets) -> None:
-    from brokers.access import chosen_broker
+    from brokers.choice import chosen_broker
 
     underlying = options.underlying or settings.market.instrument
     broker = chosen_broker(_broker_settings(options, settings))

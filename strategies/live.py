@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from analyzers.status.now import StepNow
-from brokers.access import chosen_broker
 from brokers.broker_store import BrokerStore
+from brokers.choice import chosen_broker
 from brokers.login_lock import LoginLock
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST, Clock, ReplayClock, SteadyClock, WallClock

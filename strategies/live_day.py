@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from pathlib import Path
 from types import FrameType
 
-from brokers.access import chosen_broker
 from brokers.broker_store import BrokerStore, StreamState, TickStream
+from brokers.choice import chosen_broker
 from brokers.desk.journal_file import read_journal
 from brokers.desk.state import DeskState
 from brokers.instrument import Instrument

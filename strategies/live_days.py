@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Protocol
 
-from brokers.access import chosen_broker
+from brokers.choice import chosen_broker
 from brokers.instance_lock import InstanceLock
 from brokers.login_lock import LoginLock
 from feeds.clock import IST, Clock, ReplayClock, WallClock

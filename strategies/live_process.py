@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from analyzers.status.now import CheckNow, DriftNow, HitRateNow, Now, Phase, StepNow, write_now
-from brokers.access import chosen_broker
+from brokers.choice import chosen_broker
 from feeds.clock import Clock, SteadyClock, WallClock
 from feeds.errors import HaltedError
 from feeds.log import Log

@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 from analyzers.status.now import CheckNow
-from brokers.access import chosen_broker
 from brokers.broker_store import BrokerStore
+from brokers.choice import chosen_broker
 from brokers.desk.state import DeskState
 from brokers.instrument import Instrument
 from brokers.reconcile import foreign_orders

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from brokers.access import chosen_broker
+from brokers.choice import chosen_broker
 from brokers.command_settings import CommandSettings
 from feeds.calendar import TradingCalendar
 from feeds.clock import IST, Clock, ReplayClock, SteadyClock, WallClock

@@ -96,7 +96,7 @@ def _show_reconciliation(options: argparse.Namespace, settings: CommandSettings,
 
 def _read_book(broker: BrokerSettings, secrets: Secrets, symbol: str) -> Book:
     # The client takes a second to import, and the other commands need none
-    from brokers.access import chosen_broker
+    from brokers.choice import chosen_broker
     from brokers.instrument import Instrument
 
     access = chosen_broker(broker)

@@ -45,8 +45,8 @@ class UpstoxHistory:
     name = "upstox"
     advice = (
         "take later dates, the index itself (--index), or bring a vendor's files in with `python -m feeds "
-        "import`: Upstox has minutes since January 2022, and expired contracts where the account has its Plus "
-        "plan"
+        "import`: Upstox has minutes since January 2022, and expired contracts where the account has "
+        "its Plus plan"
     )
 
     def __init__(self, client: UpstoxClient) -> None:

@@ -227,7 +227,7 @@ def test_login_account_and_instruments(server, arguments, monkeypatch, capsys, t
     thread.join(WAIT)
     assert codes == [0]
     text = screen.getvalue()
-    assert "Logged in as AB1234 until" in text
+    assert "Logged in at Kite as AB1234 until" in text
     assert not any(secret in text for secret in (ACCESS_TOKEN, REQUEST_TOKEN, "app-secret"))
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
