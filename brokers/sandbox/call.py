@@ -27,11 +27,13 @@ class Call:
     path : mapping of str to str
         Variable parts of the path.
     fields : mapping of str to str
-        Form and query; of a repeated one the first.
+        Form, query, and plain values of a JSON object, as text; of a repeated one the first.
     keys : sequence of str
         All values of the query's ``i``.
     body : object
         The JSON of the body; None where there is none.
+    host : str
+        ``host:port`` that was asked.
     """
 
     route: str
@@ -39,6 +41,7 @@ class Call:
     fields: Mapping[str, str] = field(default_factory=dict)
     keys: Sequence[str] = ()
     body: Any = None
+    host: str = ""
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """Return a field that is true or false; clients write it as ``True``, ``true`` or ``1``."""
@@ -76,11 +79,18 @@ async def read_call(request: web.Request) -> Call:
             raise input_error("Invalid JSON in the request's body.") from None
     elif request.method in ("POST", "PUT"):
         form = await request.post()
-    fields = dict((*request.query.items(), *form.items()))
+    fields = dict((*request.query.items(), *form.items(), *_scalars(body)))
     return Call(
         route=f"{request.method} {request.path}",
         path=dict(request.match_info),
         fields={name: value for name, value in fields.items() if isinstance(value, str)},
         keys=request.query.getall("i", []),
         body=body,
+        host=request.host,
     )
+
+
+def _scalars(body: object) -> list[tuple[str, str]]:
+    if not isinstance(body, Mapping):
+        return []
+    return [(name, str(value)) for name, value in body.items() if isinstance(value, (str, int, float))]

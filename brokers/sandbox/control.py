@@ -14,8 +14,8 @@ from brokers.sandbox.answers import success_answer
 from brokers.sandbox.call import read_call
 from brokers.sandbox.exchange_error import input_error
 from brokers.sandbox.faults import Fault
-from brokers.sandbox.http import VENUE, Handler
 from brokers.sandbox.market import MarketTrade
+from brokers.sandbox.serving import VENUE, Handler
 from brokers.sandbox.venue import Venue
 from feeds.clock import IST
 from feeds.errors import SettingsError

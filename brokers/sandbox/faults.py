@@ -60,7 +60,7 @@ _DECIDING = frozenset(
         "timed_out", "unreadable", "silent_socket", "reset", "close",
     }
 )  # fmt: skip
-_WRITES = "POST /orders/*"
+_WRITES = "POST /*order*/*"  # of Kite, and of Upstox
 _EVERYTHING = "*"
 _REFUSALS = {"refuse": 500, "refuse_upgrade": 403}
 _SECONDS = {

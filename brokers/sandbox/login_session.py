@@ -120,6 +120,21 @@ class LoginSession:
             raise ExchangeError(403, "TokenException", _INVALID)
         return self.begin(now)
 
+    def exchange_code(self, api_key: str, api_secret: str, code: str, now: dt.datetime) -> str:
+        """Take an OAuth code for an access token, which ends the session before.
+
+        Raises
+        ------
+        ExchangeError
+            400, if key, secret or code is wrong, used or too old.
+        """
+        right = api_key == self.api_key and hmac.compare_digest(
+            api_secret.encode(), self._api_secret.encode()
+        )
+        if not right or self._requests.pop(code, -1.0) < self._monotonic():
+            raise input_error("Invalid Auth code")
+        return self.begin(now)
+
     def end(self, api_key: str, access_token: str, now: dt.datetime) -> None:
         """Log out. Raises ExchangeError (403) if the session is not the one that is alive."""
         if not self.accepts(api_key, access_token, now):

@@ -16,9 +16,11 @@ from aiohttp import web
 from brokers.sandbox.control import add_control
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.faults import FaultBoard
-from brokers.sandbox.http import VENUE, add_api, as_kite_answers
+from brokers.sandbox.http import add_api, as_kite_answers
 from brokers.sandbox.market import MarketTrade
 from brokers.sandbox.server_config import SandboxConfig
+from brokers.sandbox.serving import VENUE
+from brokers.sandbox.upstox.http import UpstoxApi
 from brokers.sandbox.venue import Venue
 from feeds.errors import BrokerError
 
@@ -81,6 +83,11 @@ class SandboxServer:
     def ticker_root(self) -> str:
         """Address for KiteTicker."""
         return f"ws://{_HOST}:{self.port}"
+
+    @property
+    def instruments_url(self) -> str:
+        """Address of Upstox' list of contracts."""
+        return f"{self.api_root}/upstox/instruments/complete.json.gz"
 
     @property
     def login_url(self) -> str:
@@ -215,6 +222,7 @@ class SandboxServer:
         app = web.Application(middlewares=[as_kite_answers])
         app[VENUE] = self._venue
         add_api(app)
+        UpstoxApi(self._venue).add(app)
         add_control(app)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()

@@ -10,8 +10,8 @@ import math
 import socket
 import struct
 import time
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 from aiohttp import WSMsgType, web
 
@@ -20,7 +20,9 @@ from brokers.sandbox.faults import EVENT_KINDS, SOCKET_KINDS, FaultBoard
 from brokers.sandbox.market import MarketSnapshot
 from brokers.sandbox.packets import HEARTBEAT, MODES, Mode, encode_frame, encode_packet
 
-__all__ = ["MAX_CONNECTIONS", "MAX_INSTRUMENTS", "Stream", "SubscribedCallback"]
+__all__ = [
+    "MAX_CONNECTIONS", "MAX_INSTRUMENTS", "Asked", "Dialect", "KiteDialect", "Stream", "SubscribedCallback",
+]  # fmt: skip
 
 MAX_CONNECTIONS = 3
 """Connections of one app; one more is answered 429."""
@@ -28,7 +30,6 @@ MAX_CONNECTIONS = 3
 MAX_INSTRUMENTS = 3000
 """Subscriptions of one connection."""
 
-_TRUNCATED = b"\x00\x02\x00\xb8\x01\x02"  # two packets, the first of 184 bytes: two bytes of it
 _MOST_WAITING = 200_000
 _RESET = struct.pack("ii", 1, 0)  # linger for 0 seconds
 
@@ -40,6 +41,86 @@ class SubscribedCallback(Protocol):
         """Take note of it; ``with_mode``: the client has said how much it wants to know."""
 
 
+class Asked(NamedTuple):
+    """What a client asks for: instruments in a mode, or no more of them.
+
+    ``mode`` is the dialect's word; None where the client has not said. ``ends``: they are no longer wanted.
+    """
+
+    tokens: list[int]
+    mode: str | None
+    ends: bool = False
+
+
+class Dialect(Protocol):
+    """How one kind of connection talks.
+
+    Attributes
+    ----------
+    default_mode : str
+        Of instruments whose mode the client has not said.
+    heartbeat : bytes or None
+        Sent after some silence; None for nothing.
+    truncated : bytes
+        A frame that breaks off.
+    """
+
+    default_mode: str
+    heartbeat: bytes | None
+    truncated: bytes
+
+    def greetings(self) -> Sequence[bytes]:
+        """Return what is sent at the start."""
+
+    def read(self, data: str | bytes) -> Asked:
+        """Read what a client says. Raises ValueError, TypeError or LookupError for anything else."""
+
+    def market(self, snapshot: MarketSnapshot, mode: str, *, is_first: bool) -> bytes | None:
+        """Return the frame of an instrument, None where such connections carry none."""
+
+    def event(self, payload: Mapping[str, Any]) -> str | None:
+        """Return the frame of an order update, None where such connections carry none."""
+
+    def error(self, words: str) -> str | None:
+        """Return the frame of a complaint, None to say nothing."""
+
+
+class KiteDialect:
+    """Kite's: subscriptions as text, packets as bytes, order updates as text, all on one connection."""
+
+    default_mode = "quote"
+    heartbeat: bytes | None = HEARTBEAT
+    truncated = b"\x00\x02\x00\xb8\x01\x02"  # two packets, the first of 184 bytes: two bytes of it
+
+    def greetings(self) -> Sequence[bytes]:
+        """Return nothing: Kite waits to be asked."""
+        return ()
+
+    def read(self, data: str | bytes) -> Asked:
+        """Read ``subscribe``, ``mode`` or ``unsubscribe``."""
+        message = json.loads(data)
+        action, value = message["a"], message["v"]
+        if action == "mode":
+            if value[0] not in MODES:
+                raise ValueError(value[0])
+            return Asked([int(token) for token in value[1]], value[0])
+        if action not in ("subscribe", "unsubscribe"):
+            raise ValueError(action)
+        return Asked([int(token) for token in value], None, action == "unsubscribe")
+
+    def market(self, snapshot: MarketSnapshot, mode: str, *, is_first: bool) -> bytes | None:  # alike
+        """Return a binary frame of one packet."""
+        return encode_frame([encode_packet(snapshot, cast("Mode", mode))])
+
+    def event(self, payload: Mapping[str, Any]) -> str | None:
+        """Return the order update."""
+        return json.dumps({"type": "order", "data": payload})
+
+    def error(self, words: str) -> str | None:
+        """Return an error message."""
+        return json.dumps({"type": "error", "data": words})
+
+
 class _Frame(NamedTuple):
     kind: Literal["market", "event", "text"]
     payload: bytes | str
@@ -47,9 +128,11 @@ class _Frame(NamedTuple):
 
 
 class _Client:
-    def __init__(self, socket_: web.WebSocketResponse, transport: asyncio.Transport) -> None:
-        self.socket, self.transport = socket_, transport
-        self.modes: dict[int, Mode] = {}
+    def __init__(
+        self, socket_: web.WebSocketResponse, transport: asyncio.Transport, dialect: Dialect
+    ) -> None:
+        self.socket, self.transport, self.dialect = socket_, transport, dialect
+        self.modes: dict[int, str] = {}
         self.waiting: asyncio.Queue[_Frame] = asyncio.Queue()
         self.silent_until = 0.0
         self.gap_until: dt.datetime | None = None
@@ -87,7 +170,7 @@ class Stream:
         self._clients: list[_Client] = []
 
     @property
-    def subscriptions(self) -> list[dict[int, Mode]]:
+    def subscriptions(self) -> list[dict[int, str]]:
         """Mode by token of each connection, the oldest connection first."""
         return [dict(client.modes) for client in self._clients]
 
@@ -97,9 +180,8 @@ class Stream:
         if not interested:
             return
         snapshot = self._snapshot(token)
-        frames = {mode: _market_frame(snapshot, mode) for mode in {c.modes[token] for c in interested}}
         for client in interested:
-            self._enqueue(client, frames[client.modes[token]])
+            self._show(client, snapshot, client.modes[token], is_first=False)
 
     def send_event(self, payload: dict[str, Any], delay_seconds: float = 0.0) -> None:
         """Send an order update to everybody, after some real seconds."""
@@ -111,14 +193,17 @@ class Stream:
                 copies += 1
             else:
                 delay_seconds += fault.seconds or 0.0
-        frame = _Frame("event", json.dumps({"type": "order", "data": payload}), self._now())
-        for _ in range(copies):
-            if delay_seconds > 0:
-                asyncio.get_running_loop().call_later(delay_seconds, self._broadcast, frame)
-            else:
-                self._broadcast(frame)
+        now = self._now()
+        for client in self._clients:
+            text = client.dialect.event(payload)
+            for _ in range(copies if text is not None else 0):
+                frame = _Frame("event", text or "", now)
+                if delay_seconds > 0:
+                    asyncio.get_running_loop().call_later(delay_seconds, self._enqueue, client, frame)
+                else:
+                    self._enqueue(client, frame)
 
-    async def serve(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.Request, dialect: Dialect) -> web.StreamResponse:
         """Serve one connection until it ends; whoever calls has checked the credentials."""
         # Pings are answered below: a silent socket must not do even that.
         socket_ = web.WebSocketResponse(autoping=False, compress=False, timeout=1.0)
@@ -126,12 +211,14 @@ class Stream:
         transport = request.transport
         if transport is None:
             return socket_
-        client = _Client(socket_, transport)
+        client = _Client(socket_, transport, dialect)
         self._clients.append(client)
+        for greeting in dialect.greetings():
+            self._enqueue(client, _Frame("market", greeting, self._now()))
         sender = asyncio.create_task(self._send(client))
         try:
             async for message in socket_:
-                if message.type is WSMsgType.TEXT:
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     self._take(client, message.data)
                 elif message.type is WSMsgType.PING and time.monotonic() >= client.silent_until:
                     await socket_.pong(message.data)
@@ -149,29 +236,20 @@ class Stream:
 
     # -- what clients say ------------------------------------------------------------------------
 
-    def _take(self, client: _Client, text: str) -> None:
+    def _take(self, client: _Client, data: str | bytes) -> None:
         try:
-            message = json.loads(text)
-            action, value = message["a"], message["v"]
-            if action == "mode":
-                mode, tokens = value[0], [int(token) for token in value[1]]
-                if mode not in MODES:
-                    raise ValueError(mode)
-            else:
-                mode, tokens = "quote", [int(token) for token in value]
+            asked = client.dialect.read(data)
         except (ValueError, TypeError, LookupError):
             self._say(client, "Invalid message")
             return
-        if action == "unsubscribe":
-            for token in tokens:
+        if asked.ends:
+            for token in asked.tokens:
                 client.modes.pop(token, None)
-        elif action in ("subscribe", "mode"):
-            self._subscribe(client, tokens, mode)
-            self._on_subscribed(with_mode=action == "mode")
-        else:
-            self._say(client, "Invalid message")
+            return
+        self._subscribe(client, asked.tokens, asked.mode or client.dialect.default_mode)
+        self._on_subscribed(with_mode=asked.mode is not None)
 
-    def _subscribe(self, client: _Client, tokens: list[int], mode: Mode) -> None:
+    def _subscribe(self, client: _Client, tokens: list[int], mode: str) -> None:
         if len({*client.modes, *tokens}) > MAX_INSTRUMENTS:
             self._say(client, f"Maximum {MAX_INSTRUMENTS} instruments can be subscribed on one connection")
             return
@@ -181,16 +259,19 @@ class Stream:
             except ExchangeError:
                 continue
             client.modes[token] = mode
-            self._enqueue(client, _market_frame(snapshot, mode))
+            self._show(client, snapshot, mode, is_first=True)
+
+    def _show(self, client: _Client, snapshot: MarketSnapshot, mode: str, *, is_first: bool) -> None:
+        frame = client.dialect.market(snapshot, mode, is_first=is_first)
+        if frame is not None:
+            self._enqueue(client, _Frame("market", frame, snapshot.time))
 
     def _say(self, client: _Client, error: str) -> None:
-        self._enqueue(client, _Frame("text", json.dumps({"type": "error", "data": error}), self._now()))
+        words = client.dialect.error(error)
+        if words is not None:
+            self._enqueue(client, _Frame("text", words, self._now()))
 
     # -- what they are told ----------------------------------------------------------------------
-
-    def _broadcast(self, frame: _Frame) -> None:
-        for client in self._clients:
-            self._enqueue(client, frame)
 
     def _enqueue(self, client: _Client, frame: _Frame) -> None:
         if client.waiting.qsize() >= _MOST_WAITING:
@@ -219,7 +300,7 @@ class Stream:
             if fault.kind == "tick_gap":
                 client.gap_until = now + dt.timedelta(seconds=fault.seconds or 0.0)
             elif fault.kind == "malformed_frame":
-                await client.socket.send_bytes(_TRUNCATED)
+                await client.socket.send_bytes(client.dialect.truncated)
             elif fault.kind == "close":
                 await client.socket.close(code=fault.code, message=b"the sandbox was told to close")
                 return
@@ -227,17 +308,14 @@ class Stream:
                 _reset(client.transport)
                 return
         if frame is None:
-            await client.socket.send_bytes(HEARTBEAT)
+            if client.dialect.heartbeat is not None:
+                await client.socket.send_bytes(client.dialect.heartbeat)
         elif frame.kind == "market" and client.gap_until is not None and now < client.gap_until:
             return
         elif isinstance(frame.payload, bytes):
             await client.socket.send_bytes(frame.payload)
         else:
             await client.socket.send_str(frame.payload)
-
-
-def _market_frame(snapshot: MarketSnapshot, mode: Mode) -> _Frame:
-    return _Frame("market", encode_frame([encode_packet(snapshot, mode)]), snapshot.time)
 
 
 def _reset(transport: asyncio.Transport) -> None:

@@ -28,6 +28,8 @@ from brokers.sandbox.faults import Fault
 from brokers.settings import make_charges, make_rules, make_slippage
 from brokers.simulated import SimulatedBroker
 from brokers.slippage import LatencyModel
+from brokers.upstox.login import code_in, exchange, login_address
+from brokers.upstox.settings import UpstoxSettings
 from feeds.clock import ReplayClock
 from feeds.log import NullLog
 from feeds.terms import ContractTerms
@@ -257,18 +259,19 @@ class ExchangeRig(_Strategist):
         Of a real broker.
     store : BrokerStore
         Logged in there.
-    product : str
-        In the broker's words.
     folder : pathlib.Path
         For the journal; a rig made again on it recovers.
     """
 
-    def __init__(self, server: Any, store: BrokerStore, product: str, folder: Path, *, cash: float) -> None:
+    broker_name: str
+    book: str
+    """Path of the order book."""
+
+    def __init__(self, server: Any, store: BrokerStore, folder: Path, *, cash: float) -> None:
         super().__init__()
         self.server = server
         self.store = store
-        self.product = product
-        settings = suite_settings(cash)
+        settings = suite_settings(cash, self.broker_name)
         settings = settings.model_copy(update={"live": QUICK})
         self.instrument = store.find_contract("NIFTY", DAY)
         self.clock = ReplayClock(at("10:03"))
@@ -379,14 +382,43 @@ class ExchangeRig(_Strategist):
         assert self.account.shut_down(flatten=True, reason="end")
         self.store.close()
 
+    def refuse_next(self) -> None:
+        """Have the next order refused."""
+        self.server.faults.add(
+            Fault(kind="refuse", status=400, error_type="InputException", message="not today")
+        )
+
+    def fail_reads(self, count: int) -> None:
+        """Have the order book fail so many times."""
+        self.server.faults.add(Fault(kind="bad_gateway", route=f"GET {self.book}", count=count))
+
+    def place_by_hand(self) -> None:
+        """Place an order that is none of ours."""
+        near = self.server.config.exchange.instruments[0]
+        form = {
+            "exchange": near.exchange, "tradingsymbol": near.symbol, "transaction_type": "BUY",
+            "quantity": str(LOT), "product": "MIS", "order_type": "LIMIT", "validity": "DAY",
+            "price": f"{PRICE - 200:.2f}",
+        }  # fmt: skip
+        self.server.ask(lambda exchange: exchange.place("regular", form))
+
+    def log_in_again(self) -> None:
+        """Log in as a person does in the morning."""
+        self.store.renew(self.new_token())
+        self.account.session_renewed()
+
+    def new_token(self) -> str:
+        """Return the token of a new login."""
+        raise NotImplementedError
+
     def _note(self, state: Any) -> None:
         if state.state == "up":
             self.account.resync("the stream is up")
             self._is_up.set()
 
 
-def suite_settings(cash: float) -> Settings:
-    return settings_of(broker={"charges": {"plan": "zerodha"}, "starting_cash": cash})
+def suite_settings(cash: float, name: str = "kite") -> Settings:
+    return settings_of(broker={"charges": {"plan": "zerodha"}, "starting_cash": cash, "name": name})
 
 
 def suite_terms() -> ContractTerms:
@@ -394,28 +426,39 @@ def suite_terms() -> ContractTerms:
 
 
 class KiteRig(ExchangeRig):
-    """What a Kite sandbox is told in Kite's words."""
+    """Kite, and the sandbox as Kite."""
 
-    def refuse_next(self) -> None:
-        self.server.faults.add(
-            Fault(kind="refuse", status=400, error_type="InputException", message="not today")
-        )
+    broker_name = "kite"
+    book = "/orders"
 
-    def fail_reads(self, count: int) -> None:
-        self.server.faults.add(Fault(kind="bad_gateway", route="GET /orders", count=count))
-
-    def place_by_hand(self) -> None:
-        form = {
-            "exchange": "NFO", "tradingsymbol": self.instrument.symbol, "transaction_type": "BUY",
-            "quantity": str(LOT), "product": self.product, "order_type": "LIMIT", "validity": "DAY",
-            "price": f"{PRICE - 200:.2f}",
-        }  # fmt: skip
-        self.server.ask(lambda exchange: exchange.place("regular", form))
-
-    def log_in_again(self) -> None:
+    def new_token(self) -> str:
         page = requests.get(self.server.login_url, timeout=WAIT).text
         request_token = page.split("<code>")[1].split("</code>")[0]
         client = KiteConnect(self.server.api_key, root=self.server.api_root)
-        session = client.generate_session(request_token, self.server.api_secret)
-        self.store.renew(session["access_token"])
-        self.account.session_renewed()
+        return client.generate_session(request_token, self.server.api_secret)["access_token"]
+
+
+class UpstoxRig(ExchangeRig):
+    """Upstox, and the sandbox as Upstox."""
+
+    broker_name = "upstox"
+    book = "/v2/order/retrieve-all"
+
+    def new_token(self) -> str:
+        redirect = "http://127.0.0.1:1/"
+        settings = UpstoxSettings(
+            api_root=self.server.api_root,
+            order_root=self.server.api_root,
+            login_page=f"{self.server.api_root}/v2/login/authorization/dialog",
+        )
+        address = login_address(settings, self.server.api_key, "state-1", redirect)
+        answer = requests.get(address, timeout=WAIT, allow_redirects=False)
+        token = exchange(
+            settings,
+            api_key=self.server.api_key,
+            api_secret=self.server.api_secret,
+            code=code_in(answer.headers["Location"], "state-1"),
+            redirect=redirect,
+            clock=self.clock,
+        )
+        return token.access_token

@@ -13,6 +13,8 @@ from brokers.kite.settings import KiteSettings
 from brokers.kite.store import KiteStore
 from brokers.sandbox.faults import Fault
 from brokers.sandbox.server import SandboxServer
+from brokers.upstox.settings import UpstoxSettings
+from brokers.upstox.store import UpstoxStore
 from feeds.log import NullLog
 from tests.brokers.sandbox_server.support import PRICE, at, config_of
 from tests.contract.broker_rigs import (
@@ -23,6 +25,7 @@ from tests.contract.broker_rigs import (
     ExchangeRig,
     KiteRig,
     SimulatedRig,
+    UpstoxRig,
 )
 
 Make = Callable[..., Any]
@@ -46,7 +49,20 @@ def kite_rig(folder: Path, **options: Any) -> Iterator[ExchangeRig]:
         server.trade(PRICE)
         settings = KiteSettings(api_root=server.api_root, ticker_root=server.ticker_root)
         store = KiteStore(settings, server.api_key, server.access_token, NullLog())
-        rig = KiteRig(server, store, "MIS", folder, cash=options.get("cash", 1e7)).start()
+        rig = KiteRig(server, store, folder, cash=options.get("cash", 1e7)).start()
+        yield rig
+        rig.end()
+
+
+@contextmanager
+def upstox_rig(folder: Path, **options: Any) -> Iterator[ExchangeRig]:
+    with SandboxServer(sandbox_config(**options)) as server:
+        server.trade(PRICE)
+        settings = UpstoxSettings(
+            api_root=server.api_root, order_root=server.api_root, instruments_url=server.instruments_url
+        )
+        store = UpstoxStore(settings, server.access_token, NullLog())
+        rig = UpstoxRig(server, store, folder, cash=options.get("cash", 1e7)).start()
         yield rig
         rig.end()
 
@@ -58,7 +74,7 @@ def simulated_rig(folder: Path, **options: Any) -> Iterator[SimulatedRig]:
     rig.end()
 
 
-EXCHANGES = {"kite": kite_rig}
+EXCHANGES = {"kite": kite_rig, "upstox": upstox_rig}
 BROKERS = {"simulated": simulated_rig, **EXCHANGES}
 
 

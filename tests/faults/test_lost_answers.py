@@ -171,7 +171,7 @@ def finish(rig: LiveRig, ending: str, decided: EntryDecided) -> None:
 
 def outcome_of(folder: Path, audit: Audit, faults: FaultBoard) -> Outcome:
     facts = [row.fact for row in read_journal(folder / "journal.sqlite")]
-    of_orders = [row for row in faults.rows() if row["route"] == "POST /orders/*"]
+    of_orders = [row for row in faults.rows() if row["route"] == "POST /*order*/*"]
     return Outcome(
         len(audit.snapshot().orders),
         sum(isinstance(fact, Intent) for fact in facts),

@@ -266,12 +266,12 @@ def test_login_account_and_instruments(server, arguments, monkeypatch, capsys, t
 
 def test_login_by_pasting(server, arguments, monkeypatch, capsys):
     server.on("POST /session/token", session())
-    monkeypatch.setattr("brokers.kite.login.random_secrets.token_urlsafe", lambda _: "state-1")
+    monkeypatch.setattr("brokers.login_callback.random_secrets.token_urlsafe", lambda _: "state-1")
     monkeypatch.setattr(
         "sys.stdin", io.StringIO(f"http://127.0.0.1/?request_token={REQUEST_TOKEN}&state=state-1\n")
     )
     assert main(["login", "--paste", *arguments]) == 0
-    assert "Logged in as AB1234" in capsys.readouterr().out
+    assert "Logged in at Kite as AB1234" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

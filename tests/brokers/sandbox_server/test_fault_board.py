@@ -63,7 +63,7 @@ def test_it_is_about_the_requests_of_its_route(route, asked, fits):
 
 
 def test_it_is_about_orders_if_nothing_else_is_said_and_a_dead_token_about_everything():
-    assert Fault(kind="bad_gateway").route == "POST /orders/*"
+    assert Fault(kind="bad_gateway").route == "POST /*order*/*"
     assert Fault(kind="kill_token").route == "*"
 
 

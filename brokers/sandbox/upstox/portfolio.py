@@ -1,0 +1,53 @@
+"""Frames of Upstox' portfolio stream: order updates as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from brokers.sandbox.market import MarketSnapshot
+from brokers.sandbox.stream import Asked
+
+__all__ = ["UpstoxPortfolioDialect"]
+
+
+class UpstoxPortfolioDialect:
+    """Order updates, which nobody has to ask for.
+
+    Parameters
+    ----------
+    order_row : callable
+        Returns the row of an order, as Upstox lists it, by its id.
+    """
+
+    default_mode = "order"
+    heartbeat: bytes | None = None
+    truncated = b"{"
+
+    def __init__(self, order_row: Callable[[str], dict[str, Any]]) -> None:
+        self._order_row = order_row
+
+    def greetings(self) -> Sequence[bytes]:
+        """Return nothing."""
+        return ()
+
+    def read(self, data: str | bytes) -> Asked:  # whatever it is
+        """Refuse what is said: this stream only tells."""
+        raise ValueError("nothing can be asked for")
+
+    def market(self, snapshot: MarketSnapshot, mode: str, *, is_first: bool) -> bytes | None:  # not here
+        """Return nothing."""
+        return None
+
+    def event(self, payload: Mapping[str, Any]) -> str | None:
+        """Return the order as it is now, with the state that the update tells of."""
+        row = self._order_row(str(payload["order_id"]))
+        if payload["status"] != "UPDATE":
+            row["status"] = str(payload["status"]).lower()
+        row["filled_quantity"], row["average_price"] = payload["filled_quantity"], payload["average_price"]
+        return json.dumps({"update_type": "order", **row})
+
+    def error(self, words: str) -> str | None:  # Upstox says nothing
+        """Return nothing."""
+        return None
