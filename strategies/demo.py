@@ -13,6 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from brokers.choice import chosen_broker
+from brokers.kite.settings import KiteSettings
+from brokers.settings import BrokerSettings
+from brokers.upstox.settings import UpstoxSettings
 from feeds.calendar import TradingCalendar
 from feeds.clock import Clock
 from feeds.errors import BrokerError, DataError, MuhuratError, SettingsError
@@ -170,14 +174,12 @@ class DemoExchange:
         return [part for pair in arguments.items() for part in pair] + ["--exit-with-parent"]
 
     def _with_addresses(self, request: LiveRequest, told: dict[str, Any]) -> LiveRequest:
-        kite = request.settings.broker.kite.model_copy(
-            update={"api_root": told["api_root"], "ticker_root": told["ticker_root"]}
-        )
-        broker = request.settings.broker.model_copy(update={"kite": kite})
-        credentials = {"KITE_API_KEY": told["api_key"], "KITE_ACCESS_TOKEN": self._token}
+        settings = request.settings
+        key_name, _, token_name = chosen_broker(settings.broker).secret_names
+        credentials = {key_name: told["api_key"], token_name: self._token}
         return replace(
             request,
-            settings=request.settings.model_copy(update={"broker": broker}),
+            settings=settings.model_copy(update={"broker": _at_sandbox(settings.broker, told)}),
             secrets=Secrets(credentials | request.secrets.chosen(["STATUS_TOKEN"])),
         )
 
@@ -226,6 +228,18 @@ class DemoExchange:
             }
         )  # fmt: skip
         return data.model_copy(update={"source": "synthetic", "synthetic": synthetic})
+
+
+def _at_sandbox(broker: BrokerSettings, told: dict[str, Any]) -> BrokerSettings:
+    """Return the settings with the addresses of the sandbox for the broker that they name."""
+    root = told["api_root"]
+    section: KiteSettings | UpstoxSettings
+    if broker.name == "kite":
+        section = broker.kite.model_copy(update={"api_root": root, "ticker_root": told["ticker_root"]})
+    else:
+        addresses = {"api_root": root, "order_root": root, "instruments_url": told["instruments_url"]}
+        section = broker.upstox.model_copy(update=addresses)
+    return broker.model_copy(update={broker.name: section})
 
 
 def _is_used(folder: Path) -> bool:

@@ -150,6 +150,7 @@ def _introduce(server: SandboxServer, config: SandboxConfig, market: MarketDay) 
     line: dict[str, Any] = {
         "api_root": server.api_root, "ticker_root": server.ticker_root, "api_key": server.api_key,
         "api_secret": server.api_secret, "access_token": server.access_token, "login": server.login_url,
+        "instruments_url": server.instruments_url,
         "day": str(market.day),
     }  # fmt: skip
     sys.stdout.write(json.dumps(line) + "\n")

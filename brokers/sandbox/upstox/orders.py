@@ -80,6 +80,8 @@ def order_row(row: Mapping[str, Any], names: Names) -> Row:
         "trigger_price": row["trigger_price"],
         "placed_by": row["placed_by"],
         "variety": "SIMPLE",
+        "guid": None,
+        "pending_quantity": row.get("pending_quantity", 0),
     }
 
 

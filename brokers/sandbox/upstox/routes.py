@@ -58,22 +58,24 @@ class UpstoxRoutes:
                 "/v2/expired-instruments/historical-candle/{key}/{interval}/{to_date}/{from_date}",
                 lambda venue, call: expired_candles(venue.exchange, self._names, dict(call.path)),
             ),
+            ("DELETE", "/v2/logout", lambda venue, _: _log_out(venue)),
+        )
+        # The official client asks for these without a token
+        public = (
             (
-                "GET",
                 "/v3/historical-candle/intraday/{key}/{unit}/{interval}",
                 lambda venue, call: todays_candles(venue.exchange, self._names, dict(call.path)),
             ),
             (
-                "GET",
                 "/v3/historical-candle/{key}/{unit}/{interval}/{to_date}/{from_date}",
                 lambda venue, call: past_candles(venue.exchange, self._names, dict(call.path)),
             ),
-            ("DELETE", "/v2/logout", lambda venue, _: _log_out(venue)),
         )
         count = self.count
         return [
             *(ApiRoute(method, path, answer, None) for method, path, answer in writes),
             *(ApiRoute(method, path, answer, count) for method, path, answer in reads),
+            *(ApiRoute("GET", path, answer, count, needs_token=False) for path, answer in public),
         ]
 
     def order_of(self, venue: Venue, order_id: str) -> dict[str, Any]:
