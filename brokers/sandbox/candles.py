@@ -14,7 +14,7 @@ from brokers.sandbox.market import MarketTrade
 from feeds.bars import BAR_COLUMNS, TIME_ZONE, aggregate, check_frame
 from feeds.calendar import TradingCalendar
 
-__all__ = ["INTERVALS", "CandleStore"]
+__all__ = ["INTERVALS", "CandleStore", "merge_bars"]
 
 INTERVALS = {
     "minute": (1, 60), "3minute": (3, 100), "5minute": (5, 100), "10minute": (10, 100),
@@ -105,14 +105,18 @@ class CandleStore:
         if last - first > dt.timedelta(days=longest):
             raise input_error(f"interval exceeds max limit: {longest} days")
         whole_days = first.replace(hour=0, minute=0, second=0, microsecond=0)
-        frame = self._frame(whole_days, last)
+        frame = self.minutes(whole_days, last)
         if frame.empty:
             return []
-        frame = _by_day(frame) if minutes == 0 else aggregate(frame, minutes, self._calendar)
+        frame = merge_bars(frame, _days(frame)) if minutes == 0 else aggregate(frame, minutes, self._calendar)
         frame = frame[(frame.index >= (whole_days if minutes == 0 else first)) & (frame.index <= last)]
         return [_row(bar, oi=oi) for bar in frame.itertuples()]
 
-    def _frame(self, first: dt.datetime, last: dt.datetime) -> pd.DataFrame:
+    def minutes(self, first: dt.datetime, last: dt.datetime) -> pd.DataFrame:
+        """Return 1-minute bars from ``first`` to the end of the day of ``last``, the forming one included.
+
+        A bar frame; an empty frame without columns where there are none. Times are aware, Asia/Kolkata.
+        """
         parts = []
         if self._history is not None:
             end = last.replace(hour=23, minute=59, second=59)
@@ -121,6 +125,11 @@ class CandleStore:
             parts.append(self._today())
         parts = [part for part in parts if len(part)]
         return pd.concat(parts) if parts else pd.DataFrame()
+
+    def newest_minute(self) -> tuple[dt.datetime, list[float]] | None:
+        """Return the start, and open, high, low, close, volume and open interest of today's newest minute."""
+        newest = max(self._minutes, default=None)
+        return None if newest is None else (newest, self._minutes[newest])
 
     def _today(self) -> pd.DataFrame:
         starts = sorted(self._minutes)
@@ -131,9 +140,9 @@ class CandleStore:
         return frame
 
 
-def _by_day(frame: pd.DataFrame) -> pd.DataFrame:
-    days = pd.DatetimeIndex(frame.index).normalize()
-    return frame.groupby(days).agg(
+def merge_bars(frame: pd.DataFrame, starts: pd.DatetimeIndex) -> pd.DataFrame:
+    """Return one bar for each of ``starts``, which say to which one each row of a bar frame belongs."""
+    return frame.groupby(starts).agg(
         {
             "open": "first",
             "high": "max",
@@ -143,6 +152,10 @@ def _by_day(frame: pd.DataFrame) -> pd.DataFrame:
             "open_interest": "last",
         }
     )
+
+
+def _days(frame: pd.DataFrame) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(frame.index).normalize()
 
 
 def _row(bar: Any, *, oi: bool) -> list[Any]:  # noqa: ANN401 # a row of itertuples

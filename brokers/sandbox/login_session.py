@@ -1,4 +1,4 @@
-"""The sandbox's login: request tokens, the one access token that lives, and its end at 06:00."""
+"""The sandbox's login: request tokens, the one access token that lives, and its end in the morning."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LoginSession:
         self._requests: dict[str, float] = {}
         self.access_token = ""
         self._is_alive = False
-        self._ends = now
+        self._began = now
         self.begin(now, access_token)
 
     @property
@@ -57,22 +57,27 @@ class LoginSession:
         return self._is_alive
 
     def begin(self, now: dt.datetime, access_token: str | None = None) -> str:
-        """Make a token, which ends the one before, and return it; it lives until the next 06:00."""
+        """Make a token, which ends the one before, and return it; it lives until the next 06:00 (Kite)."""
         self.access_token = access_token or secrets.token_hex(16)
         self._is_alive = True
-        today = dt.datetime.combine(now.date(), _END_OF_LIFE, now.tzinfo)
-        self._ends = today if now < today else today + dt.timedelta(days=1)
+        self._began = now
         return self.access_token
 
     def kill(self) -> None:
         """End the session."""
         self._is_alive = False
 
-    def accepts(self, api_key: str, access_token: str, now: dt.datetime) -> bool:
-        """Return whether these credentials are those of the session that is alive."""
+    def accepts(
+        self, api_key: str, access_token: str, now: dt.datetime, end_of_life: dt.time = _END_OF_LIFE
+    ) -> bool:
+        """Return whether these credentials are those of the session that is alive.
+
+        ``end_of_life`` is the time of day, Asia/Kolkata, at which the broker ends all sessions.
+        """
+        end = dt.datetime.combine(self._began.date(), end_of_life, self._began.tzinfo)
         return (
             self._is_alive
-            and now < self._ends
+            and now < (end if self._began < end else end + dt.timedelta(days=1))
             and hmac.compare_digest(api_key.encode(), self.api_key.encode())
             and hmac.compare_digest(access_token.encode(), self.access_token.encode())
         )

@@ -108,6 +108,14 @@ class MarketBoard:
         """
         return self._candle_store(token).rows(interval, _in_ist(first), _in_ist(last), oi=oi)
 
+    def minutes(self, token: int, first: dt.datetime, last: dt.datetime) -> pd.DataFrame:
+        """Return 1-minute bars; see :meth:`CandleStore.minutes`. An unknown token raises ExchangeError."""
+        return self._candle_store(token).minutes(_in_ist(first), _in_ist(last))
+
+    def newest_minute(self, token: int) -> tuple[dt.datetime, list[float]] | None:
+        """Return today's newest minute; see :meth:`CandleStore.newest_minute`."""
+        return self._candle_store(token).newest_minute()
+
     def _market(self, token: int) -> Market:
         if token not in self._markets:
             raise input_error("invalid token")

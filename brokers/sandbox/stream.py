@@ -57,14 +57,17 @@ class Dialect(Protocol):
 
     Attributes
     ----------
+    name : str
+        What faults call such connections, in ``{"stream": …}``.
     default_mode : str
         Of instruments whose mode the client has not said.
     heartbeat : bytes or None
-        Sent after some silence; None for nothing.
+        Sent after some silence; None for a ping of WebSocket's own.
     truncated : bytes
         A frame that breaks off.
     """
 
+    name: str
     default_mode: str
     heartbeat: bytes | None
     truncated: bytes
@@ -88,6 +91,7 @@ class Dialect(Protocol):
 class KiteDialect:
     """Kite's: subscriptions as text, packets as bytes, order updates as text, all on one connection."""
 
+    name = "kite"
     default_mode = "quote"
     heartbeat: bytes | None = HEARTBEAT
     truncated = b"\x00\x02\x00\xb8\x01\x02"  # two packets, the first of 184 bytes: two bytes of it
@@ -293,7 +297,7 @@ class Stream:
         if time.monotonic() < client.silent_until:
             return
         now = self._now() if frame is None else frame.time
-        for fault in self._faults.take(SOCKET_KINDS, now):
+        for fault in self._faults.take(SOCKET_KINDS, now, fields={"stream": client.dialect.name}):
             if fault.kind == "silent_socket":
                 client.silent_until = math.inf if fault.seconds is None else time.monotonic() + fault.seconds
                 return
@@ -308,7 +312,9 @@ class Stream:
                 _reset(client.transport)
                 return
         if frame is None:
-            if client.dialect.heartbeat is not None:
+            if client.dialect.heartbeat is None:
+                await client.socket.ping()
+            else:
                 await client.socket.send_bytes(client.dialect.heartbeat)
         elif frame.kind == "market" and client.gap_until is not None and now < client.gap_until:
             return

@@ -68,7 +68,7 @@ def test_the_model_of_every_answer_is_filled(server, client):
     trade = book.get_trade_history("2.0").data[0]
     profile = upstox_client.UserApi(client).get_profile("2.0").data
     funds = upstox_client.UserApi(client).get_user_fund_margin("2.0").data["equity"]
-    of_order = {"parent_order_id", "status_message", "guid"}
+    of_order = {"parent_order_id", "status_message", "status_message_raw", "guid"}
     for model, may_be_empty in [
         (row, of_order), (position, set()), (trade, set()), (profile, set()), (funds, set()),
     ]:  # fmt: skip

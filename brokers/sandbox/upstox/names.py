@@ -8,8 +8,8 @@ import json
 from typing import Any
 
 from brokers.sandbox.config import ExchangeConfig
-from brokers.sandbox.exchange_error import input_error
 from brokers.sandbox.instruments import SandboxIndex, SandboxInstrument
+from brokers.sandbox.upstox.answers import refusal
 from feeds.clock import IST
 
 __all__ = ["Names", "expired_key", "index_key", "key_of", "symbol_of"]
@@ -62,7 +62,7 @@ class Names:
     def contract(self, key: str) -> SandboxInstrument:
         """Return the contract of a key. Raises ExchangeError for another one."""
         if key not in self._by_key:
-            raise input_error("Invalid Instrument key")
+            raise refusal("UDAPI100011", "Invalid Instrument key")
         return self._by_key[key]
 
     def of_token(self, token: int) -> SandboxInstrument:
@@ -81,7 +81,7 @@ class Names:
         for name, symbol in _UNDERLYINGS.items():
             if index_key(symbol) == key:
                 return name
-        raise input_error("Invalid Instrument key")
+        raise refusal("UDAPI100011", "Invalid Instrument key")
 
     def dump(self) -> bytes:
         """Return the list of the day, gzipped JSON."""

@@ -81,6 +81,8 @@ def order_row(row: Mapping[str, Any], names: Names) -> Row:
         "placed_by": row["placed_by"],
         "variety": "SIMPLE",
         "guid": None,
+        "status_message_raw": row.get("status_message_raw"),
+        "order_ref_id": row["order_id"],
         "pending_quantity": row.get("pending_quantity", 0),
     }
 

@@ -98,7 +98,11 @@ class HttpServer:
         url = urlsplit(handler.path)
         text = handler.rfile.read(int(handler.headers.get("Content-Length") or 0)).decode()
         is_json = "json" in (handler.headers.get("Content-Type") or "")
-        body = json.loads(text) if is_json else {key: value[0] for key, value in parse_qs(text).items()}
+        body = (
+            json.loads(text or "null")
+            if is_json
+            else {key: value[0] for key, value in parse_qs(text).items()}
+        )
         self.requests.append(
             Request(
                 handler.command, url.path, parse_qs(url.query), body, dict(handler.headers),
