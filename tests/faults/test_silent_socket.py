@@ -9,7 +9,7 @@ import pytest
 from brokers.desk.facts import EntryDecided
 from brokers.desk.journal_file import read_journal
 from brokers.kite.settings import KiteSettings
-from brokers.kite.ticker import _FIRST_PAUSE_SECONDS
+from brokers.stream import _FIRST_PAUSE_SECONDS
 from brokers.sandbox.faults import Fault
 from run_live import main
 from tests.faults.running_day import RunningDay

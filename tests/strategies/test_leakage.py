@@ -114,7 +114,7 @@ def test_a_broker_that_fills_at_the_bar_of_the_signal_is_caught(bars, monkeypatc
     def cheating(honest):
         def take(self, *given, **request):
             order = honest(self, *given, **request)
-            self.next()
+            self._match(self._market(order.data))
             return order
 
         return take

@@ -19,7 +19,7 @@ from ml.models import LightGBMModel, XGBoostModel
 from ml.predict import ModelWindow, Predictor
 from run_backtest import main
 from strategies.arm_predictors import ArmPredictors
-from strategies.live_day import LiveDay
+from strategies.instrument_day import InstrumentDay
 from strategies.why import Entry, bar_reasons, entry_reasons, explained_trades
 from tests.analyzers.alerts.support import MemoryLog
 from tests.ml.bars import random_bars
@@ -173,9 +173,10 @@ def test_a_backtest_says_why_where_there_is_a_model(tmp_path, strategy):
 # -- a live day --------------------------------------------------------------------------------------------
 
 
-def telling_day(log, origin):
-    day = LiveDay.__new__(LiveDay)
+def telling_day(log, origin, predictor):
+    day = InstrumentDay.__new__(InstrumentDay)
     day._log, day._last_bar = log, SimpleNamespace(origin=origin)
+    day.model = SimpleNamespace(predictor=predictor)
     return day
 
 
@@ -187,8 +188,8 @@ def test_what_cannot_be_explained_ends_no_day(bars, models, origin):
         bars.index[1500].to_pydatetime().replace(tzinfo=None), 0.0, False, True, 1, 0.6, 75.0, "", names
     )
     log = MemoryLog()
-    telling_day(log, origin)._tell_reasons(record, SimpleNamespace(predictor=predictor_of(models[0], bars)))
+    telling_day(log, origin, predictor_of(models[0], bars))._tell_reasons(record)
     asked = predictor_of(SimpleNamespace(contributions=lambda row: row[99]), bars)
-    telling_day(log, origin)._tell_reasons(record, SimpleNamespace(predictor=asked))
+    telling_day(log, origin, asked)._tell_reasons(record)
     told = [one["event"] for one in log.records]
     assert told == (["entry_reasons", "reasons_unknown"] if origin == "ticks" else [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from brokers.sandbox.market import MarketSnapshot
@@ -15,8 +15,11 @@ __all__ = ["UpstoxMarketDialect"]
 
 _MODES = ("ltpc", "full", "option_greeks", "full_d30")
 _METHODS = ("sub", "unsub", "change_mode")
-_OPEN = 2  # NORMAL_OPEN
+_OPEN, _CLOSED = 2, 3  # NORMAL_OPEN, NORMAL_CLOSE
 _REQUEST_MODES = {"ltpc": 0, "full": 1, "option_greeks": 2, "full_d30": 3}
+
+
+NewestMinute = Callable[[int], "tuple[dt.datetime, list[float]] | None"]
 
 
 class UpstoxMarketDialect:
@@ -28,15 +31,23 @@ class UpstoxMarketDialect:
         Keys of the contracts.
     now : datetime.datetime
         The market's time when the connection was made.
+    is_open : bool
+        Whether the market trades then.
+    newest_minute : callable
+        Given a token, returns today's newest minute as
+        :meth:`brokers.sandbox.candles.CandleStore.newest_minute` does.
     """
 
+    name = "market"
     default_mode = "ltpc"
     heartbeat: bytes | None = None
     truncated = b"\x08\x01\x12\x7f\x0a"  # a field of 127 bytes that ends after one
 
-    def __init__(self, names: Names, now: dt.datetime) -> None:
+    def __init__(self, names: Names, now: dt.datetime, *, is_open: bool, newest_minute: NewestMinute) -> None:
         self._names = names
         self._now = now
+        self._is_open = is_open
+        self._newest_minute = newest_minute
 
     def greetings(self) -> Sequence[bytes]:
         """Return the status of the market, which comes first."""
@@ -44,7 +55,7 @@ class UpstoxMarketDialect:
 
         response = FeedResponse(type=Type.market_info, currentTs=_milliseconds(self._now))
         for segment in ("NSE_FO", "NSE_INDEX"):
-            response.marketInfo.segmentStatus[segment] = _OPEN
+            response.marketInfo.segmentStatus[segment] = _OPEN if self._is_open else _CLOSED
         return (response.SerializeToString(),)
 
     def read(self, data: str | bytes) -> Asked:
@@ -70,11 +81,10 @@ class UpstoxMarketDialect:
         if mode == "ltpc":
             _fill_price(feed.ltpc, snapshot)
         elif mode == "option_greeks":
-            _fill_price(feed.firstLevelWithGreeks.ltpc, snapshot)
-            feed.firstLevelWithGreeks.vtt = snapshot.volume
-            feed.firstLevelWithGreeks.oi = float(snapshot.oi)
+            _fill_first_level(feed.firstLevelWithGreeks, snapshot)
         else:
             _fill_full(feed.fullFeed.marketFF, snapshot)
+            _add_minute(feed.fullFeed.marketFF, self._newest_minute(snapshot.instrument.token))
         frame: bytes = response.SerializeToString()
         return frame
 
@@ -94,13 +104,31 @@ def _fill_price(ltpc: Any, snapshot: MarketSnapshot) -> None:  # noqa: ANN401 # 
     ltpc.cp = snapshot.close
 
 
+def _fill_first_level(first: Any, snapshot: MarketSnapshot) -> None:  # noqa: ANN401
+    _fill_price(first.ltpc, snapshot)
+    bid, ask = snapshot.buy[0], snapshot.sell[0]
+    depth = first.firstDepth
+    depth.bidQ, depth.bidP, depth.askQ, depth.askP = bid.quantity, bid.price, ask.quantity, ask.price
+    first.vtt = snapshot.volume
+    first.oi = float(snapshot.oi)
+
+
+def _add_minute(full: Any, newest: tuple[dt.datetime, list[float]] | None) -> None:  # noqa: ANN401
+    if newest is None:
+        return
+    start, (open_, high, low, close, volume, _) = newest
+    full.marketOHLC.ohlc.add(
+        interval="I1", open=open_, high=high, low=low, close=close, vol=int(volume), ts=_milliseconds(start)
+    )
+
+
 def _fill_full(full: Any, snapshot: MarketSnapshot) -> None:  # noqa: ANN401
     _fill_price(full.ltpc, snapshot)
     for bid, ask in zip(snapshot.buy, snapshot.sell, strict=True):
         full.marketLevel.bidAskQuote.add(bidQ=bid.quantity, bidP=bid.price, askQ=ask.quantity, askP=ask.price)
     full.marketOHLC.ohlc.add(
         interval="1d", open=snapshot.open, high=snapshot.high, low=snapshot.low, close=snapshot.last_price,
-        vol=snapshot.volume, ts=_milliseconds(snapshot.time),
+        vol=snapshot.volume, ts=_milliseconds(snapshot.time.replace(hour=0, minute=0, second=0, microsecond=0)),
     )  # fmt: skip
     full.atp = snapshot.average_price
     full.vtt = snapshot.volume

@@ -19,14 +19,18 @@ class UpstoxPortfolioDialect:
     ----------
     order_row : callable
         Returns the row of an order, as Upstox lists it, by its id.
+    tells_orders : bool
+        Whether the client has asked for orders; of holdings and positions the sandbox says nothing.
     """
 
+    name = "portfolio"
     default_mode = "order"
     heartbeat: bytes | None = None
     truncated = b"{"
 
-    def __init__(self, order_row: Callable[[str], dict[str, Any]]) -> None:
+    def __init__(self, order_row: Callable[[str], dict[str, Any]], *, tells_orders: bool) -> None:
         self._order_row = order_row
+        self._tells_orders = tells_orders
 
     def greetings(self) -> Sequence[bytes]:
         """Return nothing."""
@@ -42,6 +46,8 @@ class UpstoxPortfolioDialect:
 
     def event(self, payload: Mapping[str, Any]) -> str | None:
         """Return the order as it is now, with the state that the update tells of."""
+        if not self._tells_orders:
+            return None
         row = self._order_row(str(payload["order_id"]))
         if payload["status"] != "UPDATE":
             row["status"] = str(payload["status"]).lower()

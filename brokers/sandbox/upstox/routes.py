@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 from brokers.sandbox.call import Call
 from brokers.sandbox.exchange_error import ExchangeError, input_error
 from brokers.sandbox.serving import ApiRoute
-from brokers.sandbox.upstox.history import expired_candles, past_candles, todays_candles
+from brokers.sandbox.upstox.history import CandleRows, expired_candles, past_candles, todays_candles
 from brokers.sandbox.upstox.limits import UpstoxReadLimits
 from brokers.sandbox.upstox.names import Names
 from brokers.sandbox.upstox.orders import change_form, order_form, order_row, position_row, trade_row
@@ -17,6 +18,7 @@ from brokers.sandbox.venue import Venue
 __all__ = ["UpstoxRoutes", "profile_row"]
 
 _VARIETY = "regular"
+_CANDLES = "/v3/historical-candle"
 _MOST_SLICES = 25
 
 
@@ -56,27 +58,29 @@ class UpstoxRoutes:
             (
                 "GET",
                 "/v2/expired-instruments/historical-candle/{key}/{interval}/{to_date}/{from_date}",
-                lambda venue, call: expired_candles(venue.exchange, self._names, dict(call.path)),
+                lambda venue, call: expired_candles(venue.exchange, self._names, call.path),
             ),
             ("DELETE", "/v2/logout", lambda venue, _: _log_out(venue)),
         )
-        # The official client asks for these without a token
+        # The official client asks for these without a token. Intraday first: the path without from_date has as
+        # many parts.
         public = (
-            (
-                "/v3/historical-candle/intraday/{key}/{unit}/{interval}",
-                lambda venue, call: todays_candles(venue.exchange, self._names, dict(call.path)),
-            ),
-            (
-                "/v3/historical-candle/{key}/{unit}/{interval}/{to_date}/{from_date}",
-                lambda venue, call: past_candles(venue.exchange, self._names, dict(call.path)),
-            ),
+            ("intraday/{key}/{unit}/{interval}", todays_candles),
+            ("{key}/{unit}/{interval}/{to_date}", past_candles),
+            ("{key}/{unit}/{interval}/{to_date}/{from_date}", past_candles),
         )
         count = self.count
         return [
             *(ApiRoute(method, path, answer, None) for method, path, answer in writes),
             *(ApiRoute(method, path, answer, count) for method, path, answer in reads),
-            *(ApiRoute("GET", path, answer, count, needs_token=False) for path, answer in public),
+            *(
+                ApiRoute("GET", f"{_CANDLES}/{path}", self._candles(rows), count, needs_token=False)
+                for path, rows in public
+            ),
         ]
+
+    def _candles(self, rows: CandleRows) -> Callable[[Venue, Call], Any]:
+        return lambda venue, call: rows(venue.exchange, self._names, call.path)
 
     def order_of(self, venue: Venue, order_id: str) -> dict[str, Any]:
         """Return the row of an order. Raises ExchangeError for an unknown id."""
