@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,15 +75,25 @@ def print_report(summary: dict[str, Any], run_dir: Path) -> None:
 def compare_day(given: argparse.Namespace) -> int:
     """Compare one day with its backtest, print and write the result; return 1 when it does not pass."""
     from analyzers.parity.as_json import write_parity_json
+    from analyzers.parity.files import day_folders
     from analyzers.parity.text import print_parity
 
-    result = replayed(given.run, given.bars)
-    failures = result.failures(max_rupees=given.max_rupees, max_difference=given.max_difference)
-    print_parity(result, failures)
-    path = given.json or given.run / "parity.json"
-    write_parity_json(result, failures, path)
-    print_line(f"Details: {path}")
-    return 1 if failures else 0
+    folders = day_folders(given.run)
+    if len(folders) > 1 and (given.bars or given.json):
+        raise SettingsError(
+            f"{given.run} holds a day of {', '.join(folders)}, which --bars and --json cannot be for; leave "
+            "them out, or give the folder of one instrument"
+        )
+    results = replayed_together(folders) if len(folders) > 1 else [replayed(given.run, given.bars)]
+    has_failed = False
+    for folder, result in zip(folders.values(), results, strict=True):
+        failures = result.failures(max_rupees=given.max_rupees, max_difference=given.max_difference)
+        print_parity(result, failures)
+        path = given.json or folder / "parity.json"
+        write_parity_json(result, failures, path)
+        print_line(f"Details: {path}")
+        has_failed |= bool(failures)
+    return 1 if has_failed else 0
 
 
 def calibrate_days(given: argparse.Namespace) -> int:
@@ -106,6 +116,17 @@ def calibrate_days(given: argparse.Namespace) -> int:
         given.write.write_text(text, encoding="utf-8")
         print_line(f"Settings: {given.write}")
     return 0
+
+
+def replayed_together(folders: Mapping[str, Path]) -> list[ParityResult]:
+    """Replay a recorded day of several instruments on their one account, and return a comparison of each."""
+    from analyzers.parity.compare import compare_days
+    from analyzers.parity.files import read_day
+    from strategies.replay import replay_days
+
+    days = {name: read_day(folder) for name, folder in folders.items()}
+    replays = replay_days(days)
+    return [compare_days(days[name], replay.run, replay.tick) for name, replay in replays.items()]
 
 
 def replayed(folder: Path, reference: Path | None) -> ParityResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from pathlib import Path
 from types import FrameType
 
+from analyzers.parity.files import INSTRUMENTS_FILE
 from brokers.broker_store import BrokerStore, StreamState, TickStream
 from brokers.choice import chosen_broker
 from brokers.desk.journal_file import read_journal
@@ -123,6 +125,8 @@ class LiveDay:
         # Everything that takes time comes before the stream: its ticks wait here and none is lost
         for name, instrument in instruments.items():
             self._parts[instrument.symbol] = self._prepared(name, instrument, cash)
+        if len(instruments) > 1:
+            (self._folder / INSTRUMENTS_FILE).write_text(json.dumps(list(instruments)), encoding="utf-8")
         with self._streaming(list(instruments.values())):
             if day is None:
                 day = self._wait_for_the_day()

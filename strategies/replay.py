@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from analyzers.bar_record import BarRecord
 from analyzers.parity.day import DayRun, RecordedDay, naive_times
 from analyzers.parity.trips import trips_of
+from brokers.journal import Journal
+from brokers.risk.gate import RiskGate
 from feeds.bars import BAR_COLUMNS, TIME_ZONE, close_times
 from feeds.errors import DataError
 from feeds.settings import make_calendar
@@ -24,11 +26,12 @@ from ml.features import FeatureSet
 from ml.predict import Predictor
 from ml.registry import ModelRegistry
 from strategies.arm_predictors import AnyPredictor, ArmPredictors
-from strategies.assembly import Assembled, assemble_backtest
+from strategies.assembly import assemble_backtest
 from strategies.plugins import models_of
 from strategies.settings import Settings
+from strategies.side_by_side import TradedBars, assemble_side_by_side
 
-__all__ = ["ReplayedDay", "load_reference", "recorded_settings", "replay_day"]
+__all__ = ["ReplayedDay", "load_reference", "recorded_settings", "replay_day", "replay_days"]
 
 
 class ReplayedDay(NamedTuple):
@@ -76,9 +79,54 @@ def replay_day(day: RecordedDay, reference: pd.DataFrame | None = None) -> Repla
         records[record.start] = record
 
     assembled = assemble_backtest(settings, bars, calendar, predictor=_predictor(day, settings), on_bar=keep)
-    _set_losing_streak(assembled, day)
+    _set_losing_streak(assembled.broker.gate, day)
     assembled.engine.run()
-    journal = assembled.journal
+    return _replayed(day, settings, bars, records, assembled.journal)
+
+
+def replay_days(days: Mapping[str, RecordedDay]) -> dict[str, ReplayedDay]:
+    """Run the backtest of a recorded day of several instruments, all together on their one account.
+
+    Parameters
+    ----------
+    days : mapping
+        What was recorded of each instrument, by its name, in the order in which they were traded.
+
+    Raises
+    ------
+    MuhuratError
+        As :func:`replay_day`.
+    """
+    own = {name: recorded_settings(day) for name, day in days.items()}
+    first = next(iter(own.values()))
+    calendar = make_calendar(first.market)
+    bars = {name: _bars(day, None) for name, day in days.items()}
+    records: dict[str, dict[dt.datetime, BarRecord]] = {name: {} for name in days}
+
+    def keep(name: str, record: BarRecord) -> None:
+        records[name][record.start] = record
+
+    traded = {
+        name: TradedBars(frame, frame, _predictor(days[name], own[name])) for name, frame in bars.items()
+    }
+    together = assemble_side_by_side(first, traded, calendar, own=own, on_bar=keep)
+    for name, day in days.items():
+        _set_losing_streak(together.dealings[name].gate, day)
+    together.engine.run()
+    return {
+        name: _replayed(day, own[name], bars[name], records[name], together.dealings[name].journal)
+        for name, day in days.items()
+    }
+
+
+def _replayed(
+    day: RecordedDay,
+    settings: Settings,
+    bars: pd.DataFrame,
+    records: dict[dt.datetime, BarRecord],
+    journal: Journal,
+) -> ReplayedDay:
+    calendar = make_calendar(settings.market)
     index = pd.DatetimeIndex(bars.index)
     run = DayRun(
         bars=bars.assign(end=close_times(index, settings.data.bar_minutes, calendar)),
@@ -177,7 +225,7 @@ def _stored(day: RecordedDay, settings: Settings, model: Mapping[str, Any]) -> t
     return stored.predictor(features), stored.card.valid_from
 
 
-def _set_losing_streak(assembled: Assembled, day: RecordedDay) -> None:
+def _set_losing_streak(gate: RiskGate, day: RecordedDay) -> None:
     before = day.run.starts[0]
     for _ in range(day.starting_losses):
-        assembled.broker.gate.on_trade_closed(before, -1.0)
+        gate.on_trade_closed(before, -1.0)

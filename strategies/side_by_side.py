@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import pandas as pd
 
+from analyzers.bar_record import BarRecord
 from brokers.dealing import Dealing
 from brokers.journal import Journal
 from brokers.risk.account import AccountRisk
@@ -81,6 +83,8 @@ def assemble_side_by_side(
     skip: bool = True,
     verify: bool = False,
     on_progress: Callable[[int], None] | None = None,
+    own: Mapping[str, Settings] | None = None,
+    on_bar: Callable[[str, BarRecord], None] | None = None,
 ) -> SideBySide:
     """Put a backtest of several instruments together.
 
@@ -94,9 +98,13 @@ def assemble_side_by_side(
         Sessions.
     skip, verify, on_progress
         See :class:`strategies.engine.Engine`.
+    own : mapping or None
+        Settings by which each is traded; those of the run for each instrument if not given.
+    on_bar : callable or None
+        Told the instrument, and what its strategy saw and decided on every bar.
     """
     cash = settings.broker.starting_cash
-    own = {name: for_instrument(settings, name) for name in traded}
+    own = own or {name: for_instrument(settings, name) for name in traded}
     returns = session_returns({name: bars.past for name, bars in traded.items()})
     limits = settings.risk.account
     account = AccountRisk(limits, cash, RollingCorrelation(returns, limits.correlation_sessions))
@@ -128,6 +136,7 @@ def assemble_side_by_side(
             predictor=bars.predictor,
             engine=engine,
             peers={other: feed for other, feed in feeds.items() if other != name},
+            on_bar=None if on_bar is None else functools.partial(on_bar, name),
             share=None if settings.strategy.allocation.kind == "none" else allocation.of(name),
         )
     return SideBySide(engine, broker, dealings, account, allocation)

@@ -37,6 +37,8 @@ __all__ = [
     "DECISIONS_FILE",
     "DECISION_COLUMNS",
     "FILLS_FILE",
+    "INSTRUMENTS_FILE",
+    "day_folders",
     "read_bars",
     "read_day",
     "read_fills",
@@ -45,6 +47,9 @@ __all__ = [
 ]
 
 BARS_FILE, DECISIONS_FILE, FILLS_FILE = "bars.csv", "decisions.csv", "fills.csv"
+INSTRUMENTS_FILE = "instruments.json"
+"""Beside the folders of several instruments: their names, in the order in which they were traded."""
+
 BARS_COLUMNS = ("start", "end", *BAR_COLUMNS, "origin")
 DECISION_COLUMNS = ("bar_start", "position", "working", "asked", "side", "probability", "units", "leaves")
 """Before the inputs, which differ from strategy to strategy."""
@@ -79,6 +84,26 @@ def write_fills(folder: Path, fills: Iterable[TimedFill]) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(folder / FILLS_FILE)
+
+
+def day_folders(folder: Path) -> dict[str, Path]:
+    """Return the folders of a recorded day by instrument: itself, or one for each where several were traded.
+
+    In the order in which they were traded; itself under an empty name.
+
+    Raises
+    ------
+    DataError
+        The day's summary is missing or damaged.
+    """
+    if (folder / BARS_FILE).exists():
+        return {"": folder}
+    path = folder / INSTRUMENTS_FILE
+    if not path.exists():
+        return {"": folder}
+    with _reading(path):
+        names = [str(name) for name in json.loads(path.read_text(encoding="utf-8"))]
+    return {name: folder / name for name in names}
 
 
 def read_day(folder: Path) -> RecordedDay:

@@ -3,46 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import queue
-import subprocess
-import sys
-import threading
-from pathlib import Path
 
 import pytest
 
 from brokers.sandbox.faults import Fault
 from brokers.sandbox.server import SandboxServer
 from tests.brokers.sandbox_server.support import NEAR, PRICE, config_of, market_order, official_client
-
-WAIT = 30.0
-SCRIPT = Path(__file__).with_name("ticker_process.py")
+from tests.contract.listening import ListeningProcess
 
 
-class Ticker:
-    """The process, and what it tells."""
-
+class Ticker(ListeningProcess):
     def __init__(self, server: SandboxServer, access_token: str | None = None) -> None:
-        arguments = [server.ticker_root, server.api_key, access_token or server.access_token, str(NEAR.token)]
-        self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True,
-        )  # fmt: skip
-        self._told: queue.SimpleQueue[list] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        for line in self._process.stdout:
-            self._told.put(json.loads(line))
-
-    def next(self, kind: str):
-        """Return the next thing of a kind; others are let pass."""
-        while True:
-            told, value = self._told.get(timeout=WAIT)
-            if told == kind:
-                return value
+        token = access_token or server.access_token
+        super().__init__("ticker_process.py", server.ticker_root, server.api_key, token, str(NEAR.token))
 
     def next_full_tick(self) -> dict:
         """Return the next tick in full mode: the first one after a subscription is a quote."""
@@ -50,15 +23,6 @@ class Ticker:
             for tick in self.next("ticks"):
                 if tick["mode"] == "full":
                     return tick
-
-    def __enter__(self) -> Ticker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._reader.join()
-        self._process.stdout.close()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from brokers.desk.facts import EntryDecided
 from brokers.desk.journal_file import read_journal
 from brokers.kite.settings import KiteSettings
-from brokers.stream import _FIRST_PAUSE_SECONDS
 from brokers.sandbox.faults import Fault
+from brokers.stream import _FIRST_PAUSE_SECONDS
 from run_live import main
 from tests.faults.running_day import RunningDay
 from tests.live_market import HOLD, TOKEN, Market, at, day_config, price_at

@@ -86,7 +86,11 @@ class Day(RunningDay):
     @property
     def exits(self):
         """Roles of the executions on paper that left a position."""
-        return [fill.role for fill in next(iter(self.live_day._parts.values())).account.journal.fills if fill.role != "entry"]
+        return [
+            fill.role
+            for fill in next(iter(self.live_day._parts.values())).account.journal.fills
+            if fill.role != "entry"
+        ]
 
     def play(self, market):
         """Let bars come, each once the one before has been dealt with."""

@@ -1,7 +1,7 @@
 """Answers in the form of Upstox': a status, and errors with codes.
 
-Codes of a bad token, of one request too many, of a wrong instrument and of history are Upstox' own; where none
-is known the sandbox says UDAPI100036 (invalid input) or UDAPI100500 (anything else).
+Codes of a bad token, of one request too many, of a wrong instrument and of history are Upstox' own; where
+none is known the sandbox says UDAPI100036 (invalid input) or UDAPI100500 (anything else).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Candles as Upstox gives them, newest first: of past days, today, and contracts that have expired.
 
 Lengths, spans and codes of refusals are those of Upstox' page on historical candles v3. Where it is silent:
-without ``from_date`` an answer covers what one request may cover, weeks begin on Mondays, and the day that runs
-is none of the past ones.
+without ``from_date`` an answer covers what one request may cover, weeks begin on Mondays, and the day that
+runs is none of the past ones.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def todays_candles(exchange: Exchange, names: Names, path: Mapping[str, str]) ->
 
 
 def expired_candles(exchange: Exchange, names: Names, path: Mapping[str, str]) -> dict[str, Any]:
-    """Return the answer of ``/v2/expired-instruments/historical-candle/{key}/{interval}/{to_date}/{from_date}``.
+    """Return the answer of ``…/historical-candle/{key}/{interval}/{to_date}/{from_date}`` of expired ones.
 
     Raises
     ------

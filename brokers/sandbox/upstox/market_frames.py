@@ -126,9 +126,10 @@ def _fill_full(full: Any, snapshot: MarketSnapshot) -> None:  # noqa: ANN401
     _fill_price(full.ltpc, snapshot)
     for bid, ask in zip(snapshot.buy, snapshot.sell, strict=True):
         full.marketLevel.bidAskQuote.add(bidQ=bid.quantity, bidP=bid.price, askQ=ask.quantity, askP=ask.price)
+    midnight = snapshot.time.replace(hour=0, minute=0, second=0, microsecond=0)
     full.marketOHLC.ohlc.add(
         interval="1d", open=snapshot.open, high=snapshot.high, low=snapshot.low, close=snapshot.last_price,
-        vol=snapshot.volume, ts=_milliseconds(snapshot.time.replace(hour=0, minute=0, second=0, microsecond=0)),
+        vol=snapshot.volume, ts=_milliseconds(midnight),
     )  # fmt: skip
     full.atp = snapshot.average_price
     full.vtt = snapshot.volume

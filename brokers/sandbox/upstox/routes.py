@@ -62,8 +62,8 @@ class UpstoxRoutes:
             ),
             ("DELETE", "/v2/logout", lambda venue, _: _log_out(venue)),
         )
-        # The official client asks for these without a token. Intraday first: the path without from_date has as
-        # many parts.
+        # The official client asks for these without a token. Intraday first: the path without from_date has
+        # as many parts.
         public = (
             ("intraday/{key}/{unit}/{interval}", todays_candles),
             ("{key}/{unit}/{interval}/{to_date}", past_candles),
