@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from pathlib import Path
 from types import FrameType
 
+import pandas as pd
+
 from analyzers.parity.files import INSTRUMENTS_FILE
 from brokers.broker_store import BrokerStore, StreamState, TickStream
 from brokers.choice import chosen_broker
@@ -29,6 +31,7 @@ from feeds.market_events import MarketEvent, StreamDown, StreamUp
 from feeds.terms import DatedTerms
 from feeds.tick_bars import Tick
 from ml.registry import CHAMPION
+from strategies.allocation import Allocation
 from strategies.assembly import assemble
 from strategies.challenger_process import ChallengerProcess
 from strategies.challengers import with_fixed_models
@@ -36,8 +39,10 @@ from strategies.engine import Engine
 from strategies.instrument_day import InstrumentDay
 from strategies.live_glance import DayGlance, StreamGlance
 from strategies.live_request import LiveRequest
+from strategies.past_sessions import past_returns, sessions_needed
 from strategies.per_instrument import for_instrument
 from strategies.recording import DayRecorder
+from strategies.session_returns import RollingCorrelation
 from strategies.settings import Settings
 from strategies.several_glances import together
 from strategies.token_watch import TokenWatch
@@ -96,6 +101,7 @@ class LiveDay:
         )
         self._stream_state = "connecting"
         self._connects = 0
+        self._allocation: Allocation | None = None
 
     def run(self, is_stopped: Callable[[], bool] = lambda: False) -> int:
         """Trade the day; see :func:`strategies.live.run_live`.
@@ -213,7 +219,9 @@ class LiveDay:
     def _trade(self, day: dt.date) -> int:
         parts = self._all
         try:
-            shared = self._shared_account()
+            returns = self._past_returns(day)
+            shared = self._shared_account(returns)
+            self._allocation = Allocation(self._request.settings.strategy.allocation, returns)
             for part in parts:
                 part.open_account(day, shared, on_session_dead=self._watch.begin, on_news=self._wake)
             with ExitStack() as stack:
@@ -228,12 +236,26 @@ class LiveDay:
             raise
         return self._end(day)
 
-    def _shared_account(self) -> AccountRisk | None:
+    def _past_returns(self, day: dt.date) -> pd.DataFrame:
+        """Return the sessions that shares and correlations are worked out from; none where none are needed.
+
+        They come before the first order: without them no day begins.
+        """
+        parts = self._all
+        instruments = {part.name: part.instrument for part in parts}
+        needed = sessions_needed(self._request.settings)
+        if len(parts) == 1 or not needed:
+            return pd.DataFrame(columns=list(instruments), dtype=float)
+        return past_returns(self._store, instruments, day, needed, self._folder)
+
+    def _shared_account(self, returns: pd.DataFrame) -> AccountRisk | None:
         """Return the limits that several instruments share; one instrument has its own only."""
         settings = self._all[0].settings
-        if len(self._all) == 1 and not settings.risk.account.is_on:
+        limits = settings.risk.account
+        if len(self._all) == 1 and not limits.is_on:
             return None
-        return AccountRisk(settings.risk.account, settings.broker.starting_cash)
+        correlation = RollingCorrelation(returns, limits.correlation_sessions)
+        return AccountRisk(limits, settings.broker.starting_cash, correlation)
 
     def _challenged(self) -> AbstractContextManager[object]:
         """Return what judges the challengers beside the day; they end after it, and it waits for none."""
@@ -261,8 +283,13 @@ class LiveDay:
                 engine=engine,
                 on_bar=part.on_record,
                 peers={name: feed for name, feed in feeds.items() if name != part.name},
+                share=self._share_of(part.name),
             )
         return engine
+
+    def _share_of(self, name: str) -> Callable[[int], float] | None:
+        is_shared = self._request.settings.strategy.allocation.kind != "none"
+        return self._allocation.of(name) if is_shared and self._allocation is not None else None
 
     def _run_engine(self, day: dt.date) -> None:
         settings = self._request.settings

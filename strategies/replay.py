@@ -27,6 +27,7 @@ from ml.predict import Predictor
 from ml.registry import ModelRegistry
 from strategies.arm_predictors import AnyPredictor, ArmPredictors
 from strategies.assembly import assemble_backtest
+from strategies.past_sessions import read_returns
 from strategies.plugins import models_of
 from strategies.settings import Settings
 from strategies.side_by_side import TradedBars, assemble_side_by_side
@@ -109,7 +110,8 @@ def replay_days(days: Mapping[str, RecordedDay]) -> dict[str, ReplayedDay]:
     traded = {
         name: TradedBars(frame, frame, _predictor(days[name], own[name])) for name, frame in bars.items()
     }
-    together = assemble_side_by_side(first, traded, calendar, own=own, on_bar=keep)
+    returns = read_returns(next(iter(days.values())).folder.parent)
+    together = assemble_side_by_side(first, traded, calendar, own=own, returns=returns, on_bar=keep)
     for name, day in days.items():
         _set_losing_streak(together.dealings[name].gate, day)
     together.engine.run()

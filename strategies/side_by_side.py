@@ -84,6 +84,7 @@ def assemble_side_by_side(
     verify: bool = False,
     on_progress: Callable[[int], None] | None = None,
     own: Mapping[str, Settings] | None = None,
+    returns: pd.DataFrame | None = None,
     on_bar: Callable[[str, BarRecord], None] | None = None,
 ) -> SideBySide:
     """Put a backtest of several instruments together.
@@ -100,12 +101,15 @@ def assemble_side_by_side(
         See :class:`strategies.engine.Engine`.
     own : mapping or None
         Settings by which each is traded; those of the run for each instrument if not given.
+    returns : pandas.DataFrame or None
+        Of the sessions that shares and correlations are worked out from; those of the bars if not given.
     on_bar : callable or None
         Told the instrument, and what its strategy saw and decided on every bar.
     """
     cash = settings.broker.starting_cash
     own = own or {name: for_instrument(settings, name) for name in traded}
-    returns = session_returns({name: bars.past for name, bars in traded.items()})
+    if returns is None:
+        returns = session_returns({name: bars.past for name, bars in traded.items()})
     limits = settings.risk.account
     account = AccountRisk(limits, cash, RollingCorrelation(returns, limits.correlation_sessions))
     allocation = Allocation(settings.strategy.allocation, returns)

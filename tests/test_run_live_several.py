@@ -94,7 +94,10 @@ def test_a_day_of_two_instruments_ends_flat_and_each_is_in_parity(trade, server,
 def test_instruments_are_held_side_by_side_up_to_the_account_limit(trade, tmp_path, limit):
     arguments = ["--set", f"risk.account.max_positions={limit}", "--strategy", "random_entry",
                  "--set", "strategy.parameters.entry_probability=1", "--set", "risk.cooldown_losses=null",
-                 "--set", "risk.max_entries_per_day=200"]  # fmt: skip
+                 "--set", "risk.max_entries_per_day=200", "--set", "risk.account.max_correlation=1",
+                 "--set", "risk.account.correlation_sessions=5",
+                 "--set", "strategy.allocation.kind=inverse_volatility",
+                 "--set", "strategy.allocation.sessions=5"]  # fmt: skip
     assert trade(*arguments) == 0
     held = pd.concat(
         [
@@ -111,3 +114,13 @@ def test_instruments_are_held_side_by_side_up_to_the_account_limit(trade, tmp_pa
         running += change
         most = max(most, running)
     assert most == limit
+    assert len(pd.read_csv(tmp_path / "run" / "session_returns.csv")) >= 5
+
+
+def test_without_enough_past_for_a_correlation_no_day_begins(trade, server, capsys):
+    limits = ["--set", "risk.account.max_correlation=0.5", "--set", "risk.account.correlation_sessions=700"]
+    assert trade(*limits) == 3
+    told = capsys.readouterr().err
+    assert "expected 700 (risk.account.correlation_sessions)" in told
+    assert told.count("error:") == 1
+    assert server.ask(lambda exchange: exchange.orders()) == []
