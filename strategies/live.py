@@ -60,10 +60,9 @@ def run_live(request: LiveRequest) -> int:
     make_folder(folder)
     with ExitStack() as stack:
         if request.mode == "live":
-            lock = LoginLock(
-                chosen_broker(request.settings.broker).tokens, request.settings.market.instrument
-            )
-            stack.callback(lock.release)
+            tokens = chosen_broker(request.settings.broker).tokens
+            for instrument in request.settings.market.traded:
+                stack.callback(LoginLock(tokens, instrument).release)
         log = stack.enter_context(day_log(request, folder, clock))
         if demo is not None:
             demo.prepare(log)
@@ -88,6 +87,7 @@ def check_request(request: LiveRequest) -> None:
         With the remedy.
     """
     plugin_of(request.settings.strategy)
+    _check_several(request)
     if request.mode == "live" and not request.confirmed:
         raise SettingsError("mode live was not confirmed, expected the typed word or --yes; nothing was sent")
 
@@ -104,6 +104,23 @@ def day_log(request: LiveRequest, folder: Path, clock: Clock, name: str = "live.
         files=live.log_files,
         level="debug" if request.debug else "info",
     )
+
+
+def _check_several(request: LiveRequest) -> None:
+    settings = request.settings
+    traded = ", ".join(settings.market.traded)
+    if len(settings.market.traded) == 1:
+        return
+    if request.mode == "demo":
+        raise SettingsError(
+            f"market.instruments are {traded}, expected one in a demo: its exchange replays one; leave it "
+            "empty, or trade several on paper"
+        )
+    if settings.live.challengers:
+        raise SettingsError(
+            f"live.challengers with {traded}, expected one instrument: they are judged on its bars; leave "
+            "either empty"
+        )
 
 
 @contextmanager

@@ -70,10 +70,8 @@ def run_days(request: LiveRequest, make_timer: Callable[[], ClosableTimer]) -> i
     with ExitStack() as stack:
         stack.callback(InstanceLock(folder / "watch.log", "the state folder of").release)
         if request.mode == "live":
-            lock = LoginLock(
-                chosen_broker(request.settings.broker).tokens, request.settings.market.instrument
-            )
-            stack.callback(lock.release)
+            tokens = chosen_broker(request.settings.broker).tokens
+            stack.callback(LoginLock(tokens, request.settings.market.instrument).release)
         clock: Clock
         timer: StepTimer
         if request.mode == "demo":
@@ -108,6 +106,11 @@ def run_days(request: LiveRequest, make_timer: Callable[[], ClosableTimer]) -> i
 
 def _check_days(request: LiveRequest) -> None:
     """Refuse a last day before the first one, and a folder that is that of a single run."""
+    if len(request.settings.market.traded) > 1:
+        raise SettingsError(
+            f"market.instruments are {', '.join(request.settings.market.traded)}, expected one in days that "
+            "run themselves; begin each day of several with --now"
+        )
     is_demo, until, out = request.mode == "demo", request.until, request.out_dir
     first = (request.day or DEMO_DAY) if is_demo else WallClock().now().date()
     if until is not None and until < first:

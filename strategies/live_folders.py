@@ -56,4 +56,4 @@ def make_folder(folder: Path) -> None:
 
 def _name(request: LiveRequest) -> str:
     settings = request.settings
-    return f"{request.mode}-{settings.market.instrument}-{settings.strategy.name.replace(':', '-')}"
+    return f"{request.mode}-{'+'.join(settings.market.traded)}-{settings.strategy.name.replace(':', '-')}"

@@ -124,3 +124,22 @@ def test_without_enough_past_for_a_correlation_no_day_begins(trade, server, caps
     assert "expected 700 (risk.account.correlation_sessions)" in told
     assert told.count("error:") == 1
     assert server.ask(lambda exchange: exchange.orders()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--mode", "demo", "--now"], "expected one in a demo"),
+        (["--mode", "paper"], "begin each day of several with --now"),
+        (
+            ["--mode", "paper", "--now", "--set", "live.challengers=[{name: other, strategy: ema_cross}]"],
+            "live.challengers with NIFTY, BANKNIFTY",
+        ),
+    ],
+)
+def test_what_several_instruments_cannot_do_is_one_line(tmp_path, capsys, arguments, words):
+    several = ["--set", "market.instruments=[NIFTY,BANKNIFTY]", "--strategy", "ema_cross"]
+    assert run_live.main([*arguments, *several, "--out", str(tmp_path / "run")]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
