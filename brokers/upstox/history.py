@@ -72,7 +72,7 @@ class UpstoxHistory:
         if is_expired(key) and bar_minutes not in _EXPIRED_MINUTES:
             lengths = ", ".join(map(str, _EXPIRED_MINUTES))
             raise BrokerError(
-                f"Upstox has no candles of {bar_minutes} minutes of expired contracts, expected one of "
+                f"Upstox has no candles of {bar_minutes} minutes of expired contracts, expected "
                 f"{lengths}; fetch 1-minute bars, longer ones are built from them"
             )
         return table_from_candles(_candles(self._client, str(key), bar_minutes, first, last), "Upstox")
