@@ -114,7 +114,7 @@ def test_the_index(run):
         (
             ["--contract", "2024-09", "--interval", "60minute"],
             4,
-            "of expired contracts, expected one of 1, 3",
+            "of expired contracts, expected 1, 3",
         ),
         (["--contract", "2024-07"], 4, "upstox has no candles of the NIFTY future of 2024-07"),
         (["--instrument", "SENSEX", "--index"], 4, "found no index for SENSEX"),

@@ -62,6 +62,17 @@ def trade_the_day(server, folder, monkeypatch, *arguments):
     ])  # fmt: skip
 
 
+def at_upstox(server, monkeypatch):
+    """Return the arguments of a day at the same sandbox as Upstox."""
+    monkeypatch.setenv("UPSTOX_API_KEY", server.api_key)
+    monkeypatch.setenv("UPSTOX_ACCESS_TOKEN", server.access_token)
+    addresses = {
+        "api_root": server.api_root, "order_root": server.api_root, "instruments_url": server.instruments_url,
+    }  # fmt: skip
+    given = ["broker.name=upstox", *(f"broker.upstox.{name}={value}" for name, value in addresses.items())]
+    return [part for one in given for part in ("--set", one)]
+
+
 def offline_bars(day):
     builder = TickBarBuilder(CALENDAR, 3, cumulative=False)
     bars = []
@@ -109,6 +120,19 @@ def test_a_day_of_made_up_ticks(tmp_path, monkeypatch, capsys):
         state, parity = check_day(day, server, tmp_path / "day", capsys)
     assert len(state.trips) >= 2
     check_challengers(tmp_path / "day", parity)
+
+
+@pytest.mark.slow
+def test_the_same_day_at_upstox(tmp_path, monkeypatch, capsys):
+    day = make_day("NIFTY", CALENDAR, seed=2)
+    with server_for(day) as server:
+        arguments = ["--strategy", "ema_cross", *at_upstox(server, monkeypatch)]
+        monkeypatch.delenv("KITE_API_KEY", raising=False)
+        code = trade_the_day(server, tmp_path / "day", monkeypatch, *arguments)
+        assert code == 0, capsys.readouterr().err
+        state, _ = check_day(day, server, tmp_path / "day", capsys)
+    assert len(state.trips) >= 2
+    assert state.opened.product == "I"
 
 
 CHALLENGERS = [

@@ -45,14 +45,10 @@ class UpstoxPortfolioDialect:
         return None
 
     def event(self, payload: Mapping[str, Any]) -> str | None:
-        """Return the order as it is now, with the state that the update tells of."""
+        """Return the whole order as it is now: parts of it from then and now would contradict each other."""
         if not self._tells_orders:
             return None
-        row = self._order_row(str(payload["order_id"]))
-        if payload["status"] != "UPDATE":
-            row["status"] = str(payload["status"]).lower()
-        row["filled_quantity"], row["average_price"] = payload["filled_quantity"], payload["average_price"]
-        return json.dumps({"update_type": "order", **row})
+        return json.dumps({"update_type": "order", **self._order_row(str(payload["order_id"]))})
 
     def error(self, words: str) -> str | None:  # Upstox says nothing
         """Return nothing."""

@@ -10,7 +10,7 @@ import pytest
 from brokers.sandbox.instruments import SandboxIndex, near_next_far
 from brokers.sandbox.server import SandboxServer
 from brokers.sandbox.upstox.names import expired_key, key_of
-from tests.brokers.sandbox_server.support import CALENDAR, DAY, INSTRUMENTS, NEAR, PRICE, config_of
+from tests.brokers.sandbox_server.support import CALENDAR, DAY, INSTRUMENTS, NEAR, PRICE, at, config_of
 from tests.brokers.sandbox_upstox.support import KEY, candles, refusal
 from tests.feeds.frames import day_frame
 
@@ -159,6 +159,14 @@ def test_expired_contracts_have_candles(server, interval, count):
 )  # fmt: skip
 def test_expired_ones_are_refused_with_codes_as_well(server, path, code):
     assert refusal(server, path, token=server.access_token) == (400, code)
+
+
+def test_a_contract_has_not_expired_on_its_last_day():
+    config = config_of(exchange={"day": NEAR.expiry}, clock_start=at("09:15", NEAR.expiry))
+    with SandboxServer(config) as server:
+        path = f"/v2/expired-instruments/historical-candle/{KEY}/day/{NEAR.expiry}/{NEAR.expiry}"
+        assert refusal(server, path, token=server.access_token) == (400, "UDAPI100011")
+        assert candles(server, f"{TODAY}/days/1") == []
 
 
 def test_expired_ones_want_the_token(server):

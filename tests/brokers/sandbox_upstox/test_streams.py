@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from google.protobuf.message import DecodeError
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from brokers.sandbox.faults import Fault
+from brokers.sandbox.market import MarketTrade
 from brokers.sandbox.server import SandboxServer
 from brokers.sandbox.upstox.names import key_of
 from tests.brokers.sandbox_server.support import INSTRUMENTS, NEAR, PRICE, WAIT, at, config_of, market_order
@@ -125,7 +127,8 @@ def test_what_is_not_understood_text_among_it_is_passed_over(server, message):
     with market(server, None) as connection:
         connection.send(message)
         ask(connection, "sub", "ltpc", ["NSE_FO|1", KEY])
-        assert list(receive(connection).feeds) == [KEY]
+        feeds = receive(connection).feeds
+        assert [(key, feed.requestMode) for key, feed in feeds.items()] == [(KEY, 0)]
         assert server.state()["subscriptions"] == [{str(NEAR.token): "ltpc"}]
 
 
@@ -200,6 +203,24 @@ def test_order_updates_come_without_being_asked_for_and_nowhere_else(server):
         assert receive(ticks).type == 1
     last = found[-1]
     assert (last["tag"], last["filled_quantity"], last["instrument_token"]) == ("first", NEAR.lot, KEY)
+
+
+def test_an_update_holds_the_whole_order_as_it_is():
+    def in_parts(exchange):
+        order = market_order(quantity=str(4 * NEAR.lot))
+        exchange.place(order.pop("variety"), order)
+        for _ in range(40):
+            time = exchange.now + dt.timedelta(seconds=1)
+            exchange.on_trade(NEAR.token, MarketTrade(time, PRICE, 10 * NEAR.lot, 0.0))
+
+    rules = {"partial_fill_probability": 0.9}
+    with SandboxServer(config_of(exchange=rules)) as server, opened(address(server, PORTFOLIO)) as orders:
+        server.trade(PRICE)
+        server.ask(in_parts)  # its updates are told together, afterwards
+        (row,) = server.ask(lambda exchange: exchange.orders())
+        found = [update(orders) for _ in range(2)]
+    assert row["status"] == "COMPLETE"
+    assert [(one["status"], one["filled_quantity"]) for one in found] == [("complete", 4 * NEAR.lot)] * 2
 
 
 @pytest.mark.parametrize(
