@@ -89,7 +89,7 @@ async def _stream(request: web.Request) -> web.StreamResponse:
     """Serve a WebSocket connection, if its credentials are right and it is not one too many."""
     venue = request.app[VENUE]
     now = venue.pump()
-    for fault in venue.faults.take({"refuse_upgrade"}, now):
+    for fault in venue.faults.take({"refuse_upgrade"}, now, fields={"stream": KiteDialect.name}):
         kind = "TokenException" if fault.status == 403 else "NetworkException"
         raise ExchangeError(fault.status or 403, kind, fault.message)
     query = request.query

@@ -58,6 +58,20 @@ class Rig(Protocol):
     def enter(self, side: int, lots: int = 1) -> SimulatedOrder:
         """Send a market entry with stop and target."""
 
+    def enter_at(
+        self, side: int, points: float, lots: int = 1, *, stop_limit: bool = False
+    ) -> SimulatedOrder:
+        """Send a limit (or stop-limit) entry so many points from the first price, with stop and target."""
+
+    def enter_in_parts(self, side: int, first: float, second: float) -> SimulatedOrder:
+        """Send a market entry over two lots with two targets, so many points away."""
+
+    def trail(self, points: float) -> bool:
+        """Move the stop to so many points from the first price."""
+
+    def move_to(self, points: float) -> None:
+        """Trade at so many points from the first price, and let everything happen that this makes happen."""
+
     def leave(self, units: int | None = None) -> SimulatedOrder:
         """Send a market order over what is held, or over so many units."""
 
@@ -143,6 +157,7 @@ class _Strategist:
 
     broker: Any
     feed: HandFeed
+    stop: SimulatedOrder
 
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
@@ -152,7 +167,7 @@ class _Strategist:
         place, protect = self._sides(side)
         size, close = lots * LOT, self.feed.close[0]
         entry = place(None, self.feed, size, exectype=bt.Order.Market, transmit=False, role="entry")
-        protect(
+        self.stop = protect(
             None, self.feed, size, exectype=bt.Order.Stop, price=close - side * STOP_POINTS, parent=entry,
             transmit=False, role="stop",
         )  # fmt: skip
@@ -162,6 +177,44 @@ class _Strategist:
         )  # fmt: skip
         self.sent.append(entry)
         return entry
+
+    def enter_at(
+        self, side: int, points: float, lots: int = 1, *, stop_limit: bool = False
+    ) -> SimulatedOrder:
+        place, protect = self._sides(side)
+        size, price = lots * LOT, PRICE + points
+        kind: dict[str, Any] = {"exectype": bt.Order.Limit, "price": price}
+        if stop_limit:
+            kind = {"exectype": bt.Order.StopLimit, "price": price, "plimit": price + side * 5.0}
+        entry = place(None, self.feed, size, transmit=False, role="entry", **kind)
+        self.stop = protect(
+            None, self.feed, size, exectype=bt.Order.Stop, price=price - side * STOP_POINTS, parent=entry,
+            transmit=False, role="stop",
+        )  # fmt: skip
+        protect(
+            None, self.feed, size, exectype=bt.Order.Limit, price=price + side * TARGET_POINTS, parent=entry,
+            transmit=True, role="target",
+        )  # fmt: skip
+        self.sent.append(entry)
+        return entry
+
+    def enter_in_parts(self, side: int, first: float, second: float) -> SimulatedOrder:
+        place, protect = self._sides(side)
+        entry = place(None, self.feed, 2 * LOT, exectype=bt.Order.Market, transmit=False, role="entry")
+        self.stop = protect(
+            None, self.feed, 2 * LOT, exectype=bt.Order.Stop, price=PRICE - side * STOP_POINTS, parent=entry,
+            transmit=False, role="stop",
+        )  # fmt: skip
+        for points, is_last in ((first, False), (second, True)):
+            protect(
+                None, self.feed, LOT, exectype=bt.Order.Limit, price=PRICE + side * points, parent=entry,
+                transmit=is_last, role="target",
+            )  # fmt: skip
+        self.sent.append(entry)
+        return entry
+
+    def trail(self, points: float) -> bool:
+        return bool(self.broker.move_stop(self.stop, PRICE + points))
 
     def leave(self, units: int | None = None) -> SimulatedOrder:
         held = self.position
@@ -226,6 +279,9 @@ class SimulatedRig(_Strategist):
         self._volume = 1e9
         self._bar(PRICE + points)
 
+    def move_to(self, points: float) -> None:
+        self._bar(PRICE + points)
+
     @property
     def protected(self) -> int:
         held = self.broker.getposition(self.feed).size
@@ -286,12 +342,13 @@ class ExchangeRig(_Strategist):
         self.feed = HandFeed()
         self.feed.add(PRICE, PRICE)
         self._is_up = threading.Event()
+        self._ticks = 0
 
     def start(self) -> ExchangeRig:
         self.account.start()
         self.store.open_stream(
             [self.instrument],
-            on_tick=lambda _, tick: self.account.on_price(tick.price),
+            on_tick=self._take,
             on_order_update=self.account.on_order_update,
             on_unreadable_update=lambda error: self.account.resync(str(error)),
             on_state=self._note,
@@ -328,6 +385,21 @@ class ExchangeRig(_Strategist):
 
         self.wait(is_over)
 
+    def cancel(self, order: SimulatedOrder) -> bool:
+        is_taken = super().cancel(order)
+        if is_taken:
+            self.wait(lambda: not order.alive())
+        return is_taken
+
+    def move_to(self, points: float) -> None:
+        """The exchange matches a limit of ours against what comes after it: a print is played twice."""
+        self.feed.add(PRICE + points, PRICE + points)
+        for _ in range(2):
+            seen = self._ticks
+            self.server.trade(PRICE + points, 100 * LOT, seconds=1.0)
+            self.wait(lambda seen=seen: self._ticks > seen)
+            self.settle()
+
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is on its way, and what is held is protected and known to the strategy."""
@@ -335,7 +407,7 @@ class ExchangeRig(_Strategist):
         return (
             not self.desk.unresolved
             and self.position == state.position
-            and all(trip.is_protected and trip.is_booked for trip in state.active_trips)
+            and all(map(_is_settled, state.active_trips))
             and not any(order.status in _ON_ITS_WAY for order in self.sent)
             and not any(order.alive() for order in self.sent if order.role == "signal")
         )
@@ -411,10 +483,24 @@ class ExchangeRig(_Strategist):
         """Return the token of a new login."""
         raise NotImplementedError
 
+    def _take(self, _: Any, tick: Any) -> None:
+        self.account.on_price(tick.price)
+        self._ticks += 1
+
     def _note(self, state: Any) -> None:
         if state.state == "up":
             self.account.resync("the stream is up")
             self._is_up.set()
+
+
+def _is_settled(trip: Any) -> bool:
+    """Whether a position is protected and booked, or an entry that has its price rests in the book."""
+    if trip.position:
+        return trip.is_protected and trip.is_booked
+    return all(
+        order.intent.kind != "market" and order.book_state in ("open", "waiting") and not order.cancel_sent
+        for order in trip.orders
+    )
 
 
 def suite_settings(cash: float, name: str = "kite") -> Settings:

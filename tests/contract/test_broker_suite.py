@@ -220,7 +220,93 @@ def test_an_entry_around_the_freeze_quantity_is_held_whole(make, more):
     assert rig.position == rig.protected == rig.exits == (FREEZE_LOTS + more) * LOT
 
 
+@SIDES
+def test_a_limit_entry_rests_until_the_price_comes_and_pays_no_more(make, side):
+    rig = make()
+    entry = rig.enter_at(side, -side * 20.0)
+    rig.settle()
+    assert (rig.position, entry.alive()) == (0, True)
+    rig.move_to(-side * 21.0)
+    assert rig.position == side * LOT
+    assert side * entry.executed.price <= side * (PRICE - side * 20.0)
+    assert rig.protected == rig.exits == LOT
+
+
+@SIDES
+def test_a_limit_entry_that_is_taken_back_leaves_nothing(make, side):
+    rig = make()
+    entry = rig.enter_at(side, -side * 20.0)
+    rig.settle()
+    assert rig.cancel(entry)
+    rig.settle()
+    rig.move_to(-side * 30.0)
+    assert (rig.position, rig.exits) == (0, 0)
+    assert ("entry", "Canceled") in rig.told
+
+
+@SIDES
+def test_a_stop_limit_entry_waits_for_its_trigger(make, side):
+    rig = make()
+    rig.enter_at(side, side * 20.0, stop_limit=True)
+    rig.settle()
+    rig.move_to(side * 10.0)
+    assert rig.position == 0
+    rig.move_to(side * 21.0)
+    rig.move_to(side * 21.0)
+    assert rig.position == side * LOT
+    assert rig.protected == rig.exits == LOT
+
+
+@SIDES
+def test_a_stop_that_is_moved_closes_where_it_was_moved_to(make, side):
+    rig = make()
+    before = rig.cash
+    rig.enter(side)
+    rig.settle()
+    rig.move_to(side * 60.0)
+    assert rig.trail(side * 30.0)
+    rig.settle()
+    assert rig.protected == rig.exits == LOT
+    rig.close_at(side * 25.0)
+    assert (rig.position, rig.exits) == (0, 0)
+    assert rig.cash > before + 20.0 * LOT - 2_000.0  # the move, less charges
+
+
+@SIDES
+def test_a_position_is_left_in_parts_and_the_stop_covers_what_is_left(make, side):
+    rig = make()
+    rig.enter_in_parts(side, 40.0, 80.0)
+    rig.settle()
+    assert rig.protected == 2 * LOT
+    rig.move_to(side * 41.0)
+    assert rig.position == side * LOT
+    assert rig.protected == rig.exits == LOT
+    rig.close_at(side * 90.0)
+    assert (rig.position, rig.exits) == (0, 0)
+
+
 # -- brokers at an exchange ----------------------------------------------------------------------
+
+
+@SIDES
+def test_a_stop_that_fills_while_it_is_moved_closes_once(make_live, side):
+    rig = make_live()
+    rig.enter(side)
+    rig.settle()
+    rig.move_to(side * 60.0)
+    rig.server.faults.add(Fault(kind="delay", route="PUT *", seconds=0.3))
+    assert rig.trail(side * 30.0)
+    rig.close_at(-side * (STOP_POINTS + 10))
+    rig.settle()
+    assert (rig.held, rig.position, rig.working) == (0, 0, [])
+
+
+def test_a_price_outside_the_band_is_refused_and_not_tried_again(make_live):
+    rig = make_live()
+    rig.enter_at(1, -0.2 * PRICE)
+    rig.settle()
+    assert (rig.position, rig.orders) == (0, [])
+    assert ("entry", "Rejected") in rig.told
 
 
 def test_no_order_is_larger_than_the_freeze_quantity(make_live):

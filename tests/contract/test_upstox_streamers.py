@@ -10,7 +10,7 @@ import upstox_client
 from brokers.sandbox.faults import Fault
 from brokers.sandbox.server import SandboxServer
 from brokers.sandbox.upstox.names import key_of
-from tests.brokers.sandbox_server.support import NEAR, PRICE, config_of, market_order, official_client
+from tests.brokers.sandbox_server.support import NEAR, PRICE, config_of, fill_one
 from tests.contract.listening import ListeningProcess
 
 KEY = key_of(NEAR)
@@ -33,14 +33,6 @@ def server():
     with SandboxServer(config_of()) as running:
         running.trade(PRICE)
         yield running
-
-
-def fill_one(server, tag: str) -> None:
-    client = official_client(server)
-    client.place_order(**market_order(tag=tag))
-    client.reqsession.close()
-    server.trade(PRICE, seconds=1)
-    server.advance(1)
 
 
 def test_the_market_streamer_reads_every_kind_of_frame_and_changes_its_mode(server):

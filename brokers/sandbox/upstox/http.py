@@ -106,7 +106,9 @@ class UpstoxApi:
     def _address_answer(self, path: str) -> Any:  # noqa: ANN401 # an answer of a route
         def answer(venue: Venue, call: Call) -> dict[str, str]:  # it is the one at hand
             update_types = call.fields.get("update_types", "order")
-            return {"authorized_redirect_uri": self._address(path, call.host, update_types)}
+            address = self._address(path, call.host, update_types)
+            # The pages name the first, the official client reads the second.
+            return {"authorized_redirect_uri": address, "authorizedRedirectUri": address}
 
         return answer
 

@@ -57,6 +57,15 @@ def market_order(side: str = "BUY", **fields: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def fill_one(server: SandboxServer, tag: str) -> None:
+    """Have a market order of one lot filled, at :data:`PRICE`, and its update sent."""
+    kite = official_client(server)
+    kite.place_order(**market_order(tag=tag))
+    kite.reqsession.close()
+    server.trade(PRICE, seconds=1)
+    server.advance(1)
+
+
 def stream_url(server: SandboxServer, **credentials: str) -> str:
     query = {"api_key": server.api_key, "access_token": server.access_token, **credentials}
     return f"{server.ticker_root}?" + "&".join(f"{name}={value}" for name, value in query.items())

@@ -23,9 +23,8 @@ from tests.brokers.sandbox_server.support import (
     PRICE,
     WAIT,
     config_of,
+    fill_one,
     listen,
-    market_order,
-    official_client,
     receive_market,
     receive_order_update,
 )
@@ -183,9 +182,9 @@ def test_a_fourth_connection_is_one_too_many(server):
             receive_market(fourth)
 
 
-@pytest.mark.parametrize("status", [403, 429])
-def test_an_upgrade_can_be_refused(server, status):
-    server.faults.add(Fault(kind="refuse_upgrade", status=status))
+@pytest.mark.parametrize(("status", "where"), [(403, {}), (429, {"stream": "kite"})])
+def test_an_upgrade_can_be_refused(server, status, where):
+    server.faults.add(Fault(kind="refuse_upgrade", status=status, where=where))
     with pytest.raises(InvalidStatus) as refused, listen(server):
         pass
     assert refused.value.response.status_code == status
@@ -194,14 +193,6 @@ def test_an_upgrade_can_be_refused(server, status):
 
 
 # -- order updates -----------------------------------------------------------------------------------------
-
-
-def fill_one(server, tag: str) -> None:
-    kite = official_client(server)
-    kite.place_order(**market_order(tag=tag))
-    kite.reqsession.close()
-    server.trade(PRICE, seconds=1)
-    server.advance(1)
 
 
 def test_updates_come_without_a_subscription_and_not_for_plain_acceptance(quiet_server):

@@ -14,7 +14,16 @@ from brokers.sandbox.faults import Fault
 from brokers.sandbox.market import MarketTrade
 from brokers.sandbox.server import SandboxServer
 from brokers.sandbox.upstox.names import key_of
-from tests.brokers.sandbox_server.support import INSTRUMENTS, NEAR, PRICE, WAIT, at, config_of, market_order
+from tests.brokers.sandbox_server.support import (
+    INSTRUMENTS,
+    NEAR,
+    PRICE,
+    WAIT,
+    at,
+    config_of,
+    fill_one,
+    market_order,
+)
 from tests.brokers.sandbox_server.support import official_client as kite_client
 from tests.brokers.sandbox_upstox.support import (
     KEY,
@@ -38,14 +47,6 @@ def server():
     with SandboxServer(config_of(heartbeat_seconds=3600.0)) as running:
         running.trade(PRICE)
         yield running
-
-
-def fill_one(server, tag: str) -> None:
-    client = kite_client(server)
-    client.place_order(**market_order(tag=tag))
-    client.reqsession.close()
-    server.trade(PRICE, seconds=1)
-    server.advance(1)
 
 
 def refused_with(url: str) -> int:
