@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
+from brokers.choice import upstox_packages
 from feeds.clock import WallClock
 from feeds.log import NullLog
 from feeds.secrets import Secrets
@@ -42,10 +43,9 @@ def open_history(
     """
     # Each broker's packages are needed by who uses that broker only.
     if broker == "upstox":
-        from brokers.upstox.history import opened_history
-
-        upstox = settings.broker.upstox
-        with opened_history(upstox, secrets, WallClock()) as history:
+        with upstox_packages():
+            from brokers.upstox.history import opened_history
+        with opened_history(settings.broker.upstox, secrets, WallClock()) as history:
             yield history
         return
     from brokers.kite.client import KiteClient

@@ -326,7 +326,9 @@ class InstrumentDay:
             )
         due = square_off_time(self._calendar, session, self.settings)
         if self._request.mode == "live" and is_square_off_late(session, due, self.settings):
-            self._log.warning("square_off_late", own=f"{due:%H:%M}", broker="15:26", product="MIS")
+            self._log.warning(
+                "square_off_late", own=f"{due:%H:%M}", broker="15:26", product=self.settings.broker.product
+            )
         return due
 
     def _on_bar(self, bar: LiveBar) -> None:

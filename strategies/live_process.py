@@ -231,7 +231,8 @@ class LiveProcess:
             trouble=self._trouble,
             note=self._note,
         )
-        is_demo = request.mode == "demo"
+        # The page takes Kite's login; that of Upstox is taken by the terminal
+        takes_login = request.mode != "demo" and settings.broker.name == "kite"
         return Now(
             written_at=self._wall.now(),
             market_time=self._clock.now(),
@@ -249,8 +250,8 @@ class LiveProcess:
             folder=None if self._day_folder is None else str(self._day_folder),
             paused=paused,
             kill_switch=kill_switch,
-            login_page="" if is_demo else settings.broker.kite.login_page,
-            api_key="" if is_demo else request.secrets.get("KITE_API_KEY") or "",
+            login_page=settings.broker.kite.login_page if takes_login else "",
+            api_key=(request.secrets.get("KITE_API_KEY") or "") if takes_login else "",
             plan=list(self._plan),
             preflight=list(self._preflight),
             account=glance.account if glance else None,

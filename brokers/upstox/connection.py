@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+from upstox_client import ApiClient, Configuration
+from upstox_client.rest import ApiException
 
 from brokers.upstox.settings import UpstoxSettings
-from feeds.errors import BrokerError, SettingsError
-
-if TYPE_CHECKING:
-    from upstox_client import ApiClient
+from feeds.errors import BrokerError
 
 __all__ = ["Answer", "Connection"]
 
@@ -37,11 +37,6 @@ class Connection:
         Addresses and patience.
     access_token : str
         Of today's login; may be empty for the login itself.
-
-    Raises
-    ------
-    SettingsError
-        If the official client is not installed.
     """
 
     def __init__(self, settings: UpstoxSettings, access_token: str) -> None:
@@ -112,8 +107,6 @@ class Connection:
 
     def download(self, address: str) -> bytes:
         """Return what is at an address, asked for without the token. Raises as :meth:`call`."""
-        from upstox_client.rest import ApiException
-
         response = self._client.rest_client.pool_manager.request(
             "GET", address, timeout=self._settings.timeout_seconds
         )
@@ -139,13 +132,6 @@ class Connection:
 
 
 def _official_client(settings: UpstoxSettings) -> ApiClient:
-    try:
-        from upstox_client import ApiClient, Configuration
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"module {error.name} is not installed, expected Upstox' client for broker.name: upstox; run: "
-            "pip install 'muhurat[upstox]'"
-        ) from error
     # A copy of the process's one configuration, whichever it is: everything that counts is set here
     configuration = Configuration()
     configuration.sandbox = False
