@@ -9,7 +9,6 @@ import datetime as dt
 import email.utils
 import functools
 import math
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from brokers.kite.instruments import InstrumentRow, row_from
 from brokers.kite.limits import KiteOrderBudget, KiteReadBudget
 from brokers.kite.settings import KiteSettings
 from brokers.limits import ReadKind
+from brokers.patient_reads import PatientReads
 from brokers.wire import NotNowError, OutcomeUnknownError, SessionDeadError, UnreachableError
 from feeds.clock import IST
 from feeds.errors import BrokerError
@@ -40,7 +40,6 @@ _Answer = TypeVar("_Answer")
 
 _VARIETY = "regular"
 _ONE_MINUTE = 1
-_FIRST_PAUSE_SECONDS = 0.5
 
 
 class KiteClient:
@@ -74,10 +73,9 @@ class KiteClient:
         self._settings = settings
         self._api_key = api_key
         self._access_token = access_token
-        self._log = log
         self._orders = orders or KiteOrderBudget()
         self._reads = reads or KiteReadBudget()
-        self._sleep = sleep
+        self._patiently = PatientReads(settings.read_attempts, "kite_read_again", log, sleep)
         self._own = threading.local()
         self._lock = threading.Lock()
         self._connections: list[Connection] = []
@@ -275,22 +273,15 @@ class KiteClient:
         return rows
 
     def _read(self, name: str, ask: Callable[[KiteConnect], _Answer], kind: ReadKind = "other") -> _Answer:
-        for attempt in range(1, self._settings.read_attempts + 1):
+        def once() -> _Answer:
             self._reads.take(kind)
             connection = self._fresh_connection()
             try:
                 return ask(connection.client)
             except Exception as error:
-                known = self._understand(error, connection, is_write=False)
-                if not isinstance(known, UnreachableError) or attempt == self._settings.read_attempts:
-                    raise known from error
-                failure = str(known)
-            pause = _FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 # not for secrets
-            self._log.warning(
-                "kite_read_again", call=name, attempt=attempt, error=failure, pause_seconds=round(pause, 3)
-            )
-            self._sleep(pause)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+                raise self._understand(error, connection, is_write=False) from error
+
+        return self._patiently(name, once)
 
     def _write(self, ask: Callable[[KiteConnect], _Answer]) -> _Answer:
         connection = self._fresh_connection()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from brokers.instrument import Instrument
+from brokers.nearest_future import nearest_future
 from feeds.errors import BrokerError
 
 __all__ = ["InstrumentRow", "find_future", "find_index", "futures_of", "row_from"]
@@ -99,23 +100,9 @@ def find_future(rows: Iterable[InstrumentRow], underlying: str, day: dt.date | N
         If the list holds none, or one without a lot or price step.
     """
     rows = list(rows)
-    futures = futures_of(rows, underlying)
-    alive = [future for future in futures if day is None or future.expiry >= day]
-    if not alive:
-        known = ", ".join(f"{future.symbol} ({future.expiry})" for future in futures[-_FEW:]) or "none"
-        names = ", ".join(sorted({row.name or row.symbol for row in rows if row.kind == _FUTURE})[:_FEW])
-        raise BrokerError(
-            f"found no future of {underlying} that expires on {day or 'any day'} or later among {len(rows)} "
-            f"instruments (its futures: {known}; futures are of: {names or 'nothing'}), expected one; check "
-            "market.instrument, and that the broker's list is of today"
-        )
-    nearest = alive[0]
-    if nearest.lot <= 0 or nearest.tick <= 0:
-        raise BrokerError(
-            f"found {nearest.symbol} with lot {nearest.lot} and price step {nearest.tick:g}, expected both "
-            "above 0; the broker's list of today is damaged, try again later"
-        )
-    return nearest
+    names = ", ".join(sorted({row.name or row.symbol for row in rows if row.kind == _FUTURE})[:_FEW])
+    listed = f"{len(rows)} instruments with futures of {names or 'nothing'}"
+    return nearest_future(futures_of(rows, underlying), underlying, day, listed)
 
 
 def find_index(rows: Iterable[InstrumentRow], underlying: str) -> InstrumentRow:

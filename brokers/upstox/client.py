@@ -10,13 +10,13 @@ import email.utils
 import gzip
 import json
 import math
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from brokers.funds import Funds
 from brokers.limits import ReadKind
+from brokers.patient_reads import PatientReads
 from brokers.upstox.connection import Connection
 from brokers.upstox.errors import CALL_ERRORS, UnexpectedAnswerError, classify
 from brokers.upstox.limits import UpstoxOrderBudget, UpstoxReadBudget
@@ -30,7 +30,6 @@ __all__ = ["UpstoxClient"]
 
 _Result = TypeVar("_Result")
 
-_FIRST_PAUSE_SECONDS = 0.5
 _ALGO_NAME = "X-Algo-Name"
 
 
@@ -62,10 +61,9 @@ class UpstoxClient:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._settings = settings
-        self._log = log
         self._orders = orders or UpstoxOrderBudget()
         self._reads = reads or UpstoxReadBudget()
-        self._sleep = sleep
+        self._patiently = PatientReads(settings.read_attempts, "upstox_read_again", log, sleep)
         self._connection = Connection(settings, access_token)
         self._order_headers = {_ALGO_NAME: settings.algo_name} if settings.algo_name else {}
 
@@ -304,22 +302,15 @@ class UpstoxClient:
             ) from error
 
     def _read(self, name: str, ask: Callable[[], _Result], kind: ReadKind = "other") -> _Result:
-        for attempt in range(1, self._settings.read_attempts + 1):
+        def once() -> _Result:
             self._reads.take(kind)
             token = self._connection.token
             try:
                 return ask()
             except CALL_ERRORS as error:
-                known = self._understand(error, token, is_write=False)
-                if not isinstance(known, UnreachableError) or attempt == self._settings.read_attempts:
-                    raise known from error
-                failure = str(known)
-            pause = _FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 # not for secrets
-            self._log.warning(
-                "upstox_read_again", call=name, attempt=attempt, error=failure, pause_seconds=round(pause, 3)
-            )
-            self._sleep(pause)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+                raise self._understand(error, token, is_write=False) from error
+
+        return self._patiently(name, once)
 
     def _write(self, ask: Callable[[], _Result]) -> _Result:
         token = self._connection.token

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from brokers.instrument import Instrument
+from brokers.nearest_future import nearest_future
 from brokers.upstox.keys import token_in
 from feeds.clock import IST
 from feeds.errors import BrokerError
@@ -21,7 +22,6 @@ __all__ = ["expired_future", "find_future", "future_from", "futures_of"]
 _SEGMENT, _FUTURE = "NSE_FO", "FUT"
 _PAISE = 100.0
 _DIGITS = 10
-_FEW = 5
 
 
 def futures_of(rows: Iterable[Mapping[str, Any]], underlying: str) -> list[Instrument]:
@@ -54,22 +54,7 @@ def find_future(rows: Iterable[Mapping[str, Any]], underlying: str, day: dt.date
         If the list holds none, or one without a lot or price step.
     """
     rows = list(rows)
-    futures = futures_of(rows, underlying)
-    alive = [future for future in futures if day is None or future.expiry >= day]
-    if not alive:
-        known = ", ".join(f"{future.symbol} ({future.expiry})" for future in futures[-_FEW:]) or "none"
-        raise BrokerError(
-            f"found no future of {underlying} that expires on {day or 'any day'} or later among {len(rows)} "
-            f"instruments (its futures: {known}), expected one; check market.instrument, and that the "
-            "broker's list is of today"
-        )
-    nearest = alive[0]
-    if nearest.lot <= 0 or nearest.tick <= 0:
-        raise BrokerError(
-            f"found {nearest.symbol} with lot {nearest.lot} and price step {nearest.tick:g}, expected both "
-            "above 0; the broker's list of today is damaged, try again later"
-        )
-    return nearest
+    return nearest_future(futures_of(rows, underlying), underlying, day, f"{len(rows)} instruments")
 
 
 def future_from(row: Mapping[str, Any]) -> Instrument:

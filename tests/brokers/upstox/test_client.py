@@ -227,7 +227,11 @@ def test_the_list_of_contracts_is_asked_for_without_the_token(server, make):
     assert "Authorization" not in asked.headers
 
 
-@pytest.mark.parametrize("body", [b"", b"no gzip", gzip.compress(b"[1]"), gzip.compress(b"{}")[:10]])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"no gzip", gzip.compress(b"[1]", mtime=0), gzip.compress(b"{}", mtime=0)[:10]],
+    ids=["empty", "no gzip", "no rows", "broken off"],
+)
 def test_a_broken_list_of_contracts_is_none(server, make, body):
     server.on("GET /list.gz", Answer(body))
     with pytest.raises(UnreachableError):
