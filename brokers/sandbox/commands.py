@@ -32,8 +32,8 @@ _NEEDED = ("aiohttp",)
 def add_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command; it sets ``run``, which takes the options and returns the exit code."""
     parser = subparsers.add_parser(
-        "sandbox", help="a local exchange that speaks Kite Connect, replaying a day",
-        description="A local exchange that speaks Kite Connect v3 over HTTP and WebSocket on 127.0.0.1. The "
+        "sandbox", help="a local exchange that speaks Kite Connect and Upstox' API, replaying a day",
+        description="A local exchange that speaks Kite Connect v3 and Upstox' API on 127.0.0.1. The "
         "first line on the standard output is JSON with the addresses and credentials. Ends on Ctrl-C or "
         "SIGTERM.",
     )  # fmt: skip
