@@ -72,6 +72,9 @@ class Rig(Protocol):
     def move_to(self, points: float) -> None:
         """Trade at so many points from the first price, and let everything happen that this makes happen."""
 
+    def come_to_hold(self, units: int) -> None:
+        """Let the position become so many signed units, and everything settle."""
+
     def leave(self, units: int | None = None) -> SimulatedOrder:
         """Send a market order over what is held, or over so many units."""
 
@@ -282,6 +285,9 @@ class SimulatedRig(_Strategist):
     def move_to(self, points: float) -> None:
         self._bar(PRICE + points)
 
+    def come_to_hold(self, units: int) -> None:
+        assert self.position == units
+
     @property
     def protected(self) -> int:
         held = self.broker.getposition(self.feed).size
@@ -371,9 +377,14 @@ class ExchangeRig(_Strategist):
 
     def settle_in_part(self) -> None:
         """Let what the exchange fills of an order at once arrive."""
-        self.wait(lambda: bool(self.desk.state.orders))
-        self.server.trade(self.feed.close[0])
-        self.wait(lambda: bool(self.position))
+
+        def is_begun() -> bool:
+            # Until the order has arrived at the exchange a print passes it by
+            if not self.held:
+                self.server.trade(self.feed.close[0])
+            return bool(self.position)
+
+        self.wait(is_begun)
         self._listen()
 
     def close_at(self, points: float) -> None:
@@ -384,6 +395,9 @@ class ExchangeRig(_Strategist):
             return not self.desk.state.active_trips
 
         self.wait(is_over)
+
+    def come_to_hold(self, units: int) -> None:
+        self.wait(lambda: self.position == units and self.is_quiet)
 
     def cancel(self, order: SimulatedOrder) -> bool:
         is_taken = super().cancel(order)
@@ -406,6 +420,7 @@ class ExchangeRig(_Strategist):
         state = self.desk.state
         return (
             not self.desk.unresolved
+            and self.held == state.position
             and self.position == state.position
             and all(map(_is_settled, state.active_trips))
             and not any(order.status in _ON_ITS_WAY for order in self.sent)

@@ -227,7 +227,7 @@ def test_a_limit_entry_rests_until_the_price_comes_and_pays_no_more(make, side):
     rig.settle()
     assert (rig.position, entry.alive()) == (0, True)
     rig.move_to(-side * 21.0)
-    assert rig.position == side * LOT
+    rig.come_to_hold(side * LOT)
     assert side * entry.executed.price <= side * (PRICE - side * 20.0)
     assert rig.protected == rig.exits == LOT
 
@@ -253,7 +253,7 @@ def test_a_stop_limit_entry_waits_for_its_trigger(make, side):
     assert rig.position == 0
     rig.move_to(side * 21.0)
     rig.move_to(side * 21.0)
-    assert rig.position == side * LOT
+    rig.come_to_hold(side * LOT)
     assert rig.protected == rig.exits == LOT
 
 
@@ -265,7 +265,7 @@ def test_a_stop_that_is_moved_closes_where_it_was_moved_to(make, side):
     rig.settle()
     rig.move_to(side * 60.0)
     assert rig.trail(side * 30.0)
-    rig.settle()
+    rig.come_to_hold(side * LOT)
     assert rig.protected == rig.exits == LOT
     rig.close_at(side * 25.0)
     assert (rig.position, rig.exits) == (0, 0)
@@ -279,7 +279,7 @@ def test_a_position_is_left_in_parts_and_the_stop_covers_what_is_left(make, side
     rig.settle()
     assert rig.protected == 2 * LOT
     rig.move_to(side * 41.0)
-    assert rig.position == side * LOT
+    rig.come_to_hold(side * LOT)
     assert rig.protected == rig.exits == LOT
     rig.close_at(side * 90.0)
     assert (rig.position, rig.exits) == (0, 0)

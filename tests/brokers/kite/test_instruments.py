@@ -53,7 +53,7 @@ def test_where_names_are_empty_the_symbol_decides():
 def test_none_says_what_there_was():
     with pytest.raises(BrokerError, match=r"2027-02-01 .* 6 instruments .*NIFTY27JANFUT \(2027-01-26\)"):
         find_future(ROWS, "NIFTY", dt.date(2027, 2, 1))
-    with pytest.raises(BrokerError, match="with futures of BANKNIFTY, NIFTY, NIFTYNXT50 .its futures: none"):
+    with pytest.raises(BrokerError, match=r"with futures of BANKNIFTY, NIFTY, NIFTYNXT50 .its futures: none"):
         find_future(ROWS, "FINNIFTY", None)
     with pytest.raises(BrokerError, match="among 0 instruments with futures of nothing"):
         find_future([], "NIFTY", None)
