@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,12 +84,12 @@ def compare_day(given: argparse.Namespace) -> int:
             f"{given.run} holds a day of {', '.join(folders)}, which --bars and --json cannot be for; leave "
             "them out, or give the folder of one instrument"
         )
-    results = replayed_together(folders) if len(folders) > 1 else [replayed(given.run, given.bars)]
+    results = replayed(given.run, given.bars)
     has_failed = False
-    for folder, result in zip(folders.values(), results, strict=True):
+    for result in results:
         failures = result.failures(max_rupees=given.max_rupees, max_difference=given.max_difference)
         print_parity(result, failures)
-        path = given.json or folder / "parity.json"
+        path = given.json or result.day.folder / "parity.json"
         write_parity_json(result, failures, path)
         print_line(f"Details: {path}")
         has_failed |= bool(failures)
@@ -104,7 +104,7 @@ def calibrate_days(given: argparse.Namespace) -> int:
     from analyzers.parity.command import MODELS
     from analyzers.parity.text import print_calibration
 
-    results = [replayed(folder, None) for folder in given.calibrate]
+    results = [result for folder in given.calibrate for result in replayed(folder, None)]
     of_days = results[0].day.settings["broker"]["slippage"]["model"]
     calibration = calibrate(results, given.model or (of_days if of_days in MODELS else MODELS[0]))
     print_calibration(calibration)
@@ -118,26 +118,22 @@ def calibrate_days(given: argparse.Namespace) -> int:
     return 0
 
 
-def replayed_together(folders: Mapping[str, Path]) -> list[ParityResult]:
-    """Replay a recorded day of several instruments on their one account, and return a comparison of each."""
-    from analyzers.parity.compare import compare_days
-    from analyzers.parity.files import read_day
-    from strategies.replay import replay_days
+def replayed(run: Path, reference: Path | None) -> list[ParityResult]:
+    """Replay a recorded day and return the comparison: of each where several instruments were traded.
 
-    days = {name: read_day(folder) for name, folder in folders.items()}
-    replays = replay_days(days)
+    These are replayed together, on the one account that they had.
+    """
+    from analyzers.parity.compare import compare_days
+    from analyzers.parity.files import day_folders, read_day
+    from strategies.replay import load_reference, replay_day, replay_days
+
+    days = {name: read_day(folder) for name, folder in day_folders(run).items()}
+    if len(days) > 1:
+        replays = replay_days(days)
+    else:
+        ((name, day),) = days.items()
+        replays = {name: replay_day(day, None if reference is None else load_reference(reference, day))}
     return [compare_days(days[name], replay.run, replay.tick) for name, replay in replays.items()]
-
-
-def replayed(folder: Path, reference: Path | None) -> ParityResult:
-    """Replay a recorded day and return the comparison."""
-    from analyzers.parity.compare import compare_days
-    from analyzers.parity.files import read_day
-    from strategies.replay import load_reference, replay_day
-
-    day = read_day(folder)
-    replay = replay_day(day, None if reference is None else load_reference(reference, day))
-    return compare_days(day, replay.run, replay.tick)
 
 
 def show_status(given: argparse.Namespace) -> int:

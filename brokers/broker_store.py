@@ -99,6 +99,15 @@ class BrokerStore(Protocol):
     def wire(self, instrument: Instrument) -> OrderWire:
         """Return the way of orders in the contract."""
 
+    def wire_of(self, symbol: str) -> OrderWire:
+        """Return the wire of a contract of which only our symbol is known: for reading the book.
+
+        Raises
+        ------
+        BrokerError
+            It cannot be told which contract that is.
+        """
+
     def open_stream(
         self,
         instruments: Sequence[Instrument],

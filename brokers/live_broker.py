@@ -25,7 +25,6 @@ from brokers.entry_request import make_entry_request
 from brokers.live_group import LiveGroup, restore_group
 from brokers.market import Market
 from brokers.order import SimulatedOrder, make_order, on_tick
-from brokers.risk.file_switch import FileSwitch
 from brokers.risk.gate import RiskGate
 from brokers.scaling import resize_group
 from feeds.clock import IST, Clock
@@ -286,7 +285,8 @@ class LiveBroker(bt.BrokerBase):
                 self._notify(order, order.Rejected)
             group = [order for order in group if order not in dropped]
         margin = abs(main.size) * main.price * self._terms.margin_percent / 100
-        free = self._ledger.cash - self.gate.elsewhere.margin
+        elsewhere = self.gate.elsewhere
+        free = self._ledger.cash + elsewhere.realised - elsewhere.margin
         if margin > free:
             self.gate.on_entry_over()
             reason = f"needs {margin:.0f} rupees of margin, {free:.0f} are free"
@@ -404,6 +404,9 @@ class LiveBroker(bt.BrokerBase):
             return
         self._group = restore_group(trip, market.data, self._order_count + 1)
         self._order_count += len(self._group.orders)
+        entry = self._group.entry
+        if entry.alive():
+            self.gate.on_entry_restored(entry.executed.remsize, entry.created.price)
         for order in self._group.orders:
             if order.alive() or order.executed.size:
                 clone = order.clone()
@@ -445,8 +448,7 @@ class LiveBroker(bt.BrokerBase):
         group = self._group
         if group is None or not group.is_known or not group.entry.alive() or self._withdrawn == group.trip:
             return
-        switches = (rule for rule in self.gate.rules if isinstance(rule, FileSwitch))
-        if self.gate.state.halted_by or any(switch.why_on() for switch in switches):
+        if self.gate.forbids_entries:
             self._withdrawn = group.trip
             self._desk.withdraw(group.trip)
 

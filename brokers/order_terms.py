@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from feeds.clock import IST
 from feeds.errors import BrokerError
 
-__all__ = ["SIDES", "exchange_time", "stop_limit", "unreadable_row", "whole_units"]
+__all__ = ["SIDES", "exchange_time", "points", "stop_limit", "unreadable_row", "whole_units"]
 
 SIDES = {"BUY": 1, "SELL": -1}
 _DIGITS = 10
@@ -35,9 +35,17 @@ def stop_limit(size: int, price: float, tick: float, percent: float) -> float:
 def whole_units(value: object) -> int:
     """Return units. Raises ValueError for a fraction of one, or for what is no quantity at all."""
     number = float(str(value))
-    if number != int(number):
+    if not number.is_integer():
         raise ValueError(f"quantity {value!r} is not whole")
     return int(number)
+
+
+def points(value: object) -> float:
+    """Return a price in index points. Raises ValueError for what is no finite number."""
+    price = float(str(value))
+    if not math.isfinite(price):
+        raise ValueError(f"price {value!r} is not finite")
+    return price
 
 
 def exchange_time(value: object) -> dt.datetime:

@@ -212,6 +212,7 @@ class PaperBroker(SimulatedBroker):
         self._is_current = not is_new or self._age_seconds(market) <= self._bar_seconds
         if self._is_current:
             self._act_by_clock(market)
+            self._take_back_what_is_forbidden(market)
         self._keep(market)
 
     def getposition(self, data: Any) -> Any:  # noqa: ANN401 # backtrader's Position, untyped
@@ -285,6 +286,10 @@ class PaperBroker(SimulatedBroker):
         super()._book(market, order, units, reference, price)
         self._fills_to_keep.append(KeptFill(self.journal.fills[-1], market.datetime[0], cash_before))
 
+    def _free_cash(self, market: Market) -> float:
+        # Each instrument's book knows its own profit only
+        return super()._free_cash(market) + self.gate.elsewhere.realised
+
     # -- the clock -------------------------------------------------------------------------------
 
     def _now(self) -> dt.datetime:
@@ -299,6 +304,18 @@ class PaperBroker(SimulatedBroker):
             self._close(market, *request)
         elif (market.position.size or market.working) and self._is_overdue(market):
             self._close(market, "square_off", "by the clock: no bar squared it off")
+
+    def _take_back_what_is_forbidden(self, market: Market) -> None:
+        """Let no entry rest that would not be let pass any more."""
+        entry = None if market.trip is None else market.trip.entry
+        if entry is None or not entry.alive():
+            return
+        if entry.exectype == entry.Market and not entry.executed.size:
+            return  # at an exchange it has filled already: here only its bar is missing
+        if self._halted or self.gate.forbids_entries:
+            market.moment = self._now()
+            self.cancel(entry)
+            market.moment = None
 
     def _is_overdue(self, market: Market) -> bool:
         now = self._clock.now()
@@ -363,6 +380,9 @@ class PaperBroker(SimulatedBroker):
         for fields in state.orders:
             orders[fields["ref"]].status = fields["status"]
         market.working = [orders[ref] for ref in state.working]
+        if market.trip is not None and market.trip.entry.alive():
+            entry = market.trip.entry
+            self.gate.on_entry_restored(entry.executed.remsize, entry.created.price)
 
     def _catch_up(self, market: Market) -> None:
         """From here on bars are new: tell the strategy what it has."""

@@ -23,7 +23,7 @@ from strategies.demo import DemoExchange
 from strategies.drift_standing import with_drift
 from strategies.live_console import make_console
 from strategies.live_day import LiveDay
-from strategies.live_folders import day_folder, make_folder, state_folder
+from strategies.live_folders import check_same_instruments, day_folder, make_folder, state_folder
 from strategies.live_process import LiveProcess
 from strategies.live_request import LiveRequest
 from strategies.plugins import plugin_of
@@ -58,6 +58,7 @@ def run_live(request: LiveRequest) -> int:
         request = demo.request
     clock = _make_clock(request, calendar)
     make_folder(folder)
+    check_same_instruments(folder, request)
     with ExitStack() as stack:
         if request.mode == "live":
             tokens = chosen_broker(request.settings.broker).tokens

@@ -19,6 +19,7 @@ from brokers.choice import chosen_broker
 from brokers.desk.journal_file import read_journal
 from brokers.desk.state import DeskState
 from brokers.instrument import Instrument
+from brokers.paper_book import PaperBook
 from brokers.risk.account import AccountRisk
 from brokers.several import BrokerPerInstrument
 from brokers.wire import BookOrder, SessionDeadError
@@ -335,14 +336,15 @@ class LiveDay:
 
     def _cash_so_far(self) -> float | None:
         """Return what the day began with before a restart; a position may block all that is free now."""
-        if self._request.mode == "paper":
-            return None
-        for name in self._names:
-            journal = self._part_folder(name) / "journal.sqlite"
-            if journal.is_file():
-                opened = DeskState(row.fact for row in read_journal(journal)).opened
-                return None if opened is None else opened.cash
-        return None
+        read = _paper_cash if self._request.mode == "paper" else _journal_cash
+        found = {name: cash for name in self._names if (cash := read(self._part_folder(name))) is not None}
+        if len(set(found.values())) > 1:
+            amounts = ", ".join(f"{name} with {cash:,.2f}" for name, cash in found.items())
+            raise BrokerError(
+                f"{self._folder}: its accounts began {amounts} rupees, expected one account that all share; "
+                "give another --out"
+            )
+        return next(iter(found.values()), None)
 
     def _check_margin(self, instruments: Sequence[Instrument]) -> None:
         """Refuse an account that cannot carry a lot of each; one that carries something is not asked."""
@@ -520,3 +522,21 @@ class LiveDay:
         return HaltedError(
             f"the day was ended by {words} (traceback in {self._folder / 'live.log'}); {still}"
         )
+
+
+def _journal_cash(folder: Path) -> float | None:
+    journal = folder / "journal.sqlite"
+    opened = DeskState(row.fact for row in read_journal(journal)).opened if journal.is_file() else None
+    return None if opened is None else opened.cash
+
+
+def _paper_cash(folder: Path) -> float | None:
+    path = folder / "paper.sqlite"
+    if not path.is_file():
+        return None
+    book = PaperBook(path)
+    try:
+        stored = book.load()
+    finally:
+        book.close()
+    return None if stored is None else stored.state.starting_cash

@@ -6,10 +6,11 @@ import datetime as dt
 import tempfile
 from pathlib import Path
 
+from analyzers.parity.files import day_folders
 from feeds.errors import SettingsError
 from strategies.live_request import LiveRequest
 
-__all__ = ["day_folder", "has_begun", "make_folder", "state_folder"]
+__all__ = ["check_same_instruments", "day_folder", "has_begun", "make_folder", "state_folder"]
 
 _RUNS = Path("runs")
 _BOOKS = ("journal.sqlite", "paper.sqlite")
@@ -28,6 +29,30 @@ def day_folder(request: LiveRequest, day: dt.date) -> Path:
 def has_begun(folder: Path) -> bool:
     """Whether a day's trading has begun in a folder: there may be something open."""
     return any((folder / book).exists() for book in _BOOKS)
+
+
+def check_same_instruments(folder: Path, request: LiveRequest) -> None:
+    """Refuse to go on with a day with other instruments: what is open in the others would be left alone.
+
+    Raises
+    ------
+    SettingsError
+        With the remedy.
+    DataError
+        The names of the day that is there cannot be read.
+    """
+    traded = request.settings.market.traded
+    begun = [name for name, place in day_folders(folder).items() if has_begun(place)]
+    if not begun or begun == [""]:
+        is_other = bool(begun) and len(traded) > 1
+    else:
+        is_other = not set(begun) <= set(traded) or len(traded) == 1
+    if is_other:
+        found = ", ".join(begun) if begun != [""] else "one instrument"
+        raise SettingsError(
+            f"{folder} holds a day of {found}, expected one of {', '.join(traded)}, as in the settings; go "
+            "on with the same instruments, or choose another --out"
+        )
 
 
 def make_folder(folder: Path) -> None:

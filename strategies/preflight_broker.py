@@ -20,7 +20,8 @@ from strategies.preflight_here import journal_state
 
 __all__ = ["BrokerChecks"]
 
-_LOGIN = "log in: the link in the alert or on the status page, or python -m brokers login"
+_LOGIN = "log in: {}python -m brokers login"
+_BY_LINK = "the link in the alert or on the status page, or "
 _GIVEN = "{} goes before a stored login: remove it, or set today's, and start again"
 
 
@@ -77,9 +78,16 @@ class BrokerChecks:
                 self.login_needed = True
                 words, _, _ = str(error).rpartition("; ")
                 given = self._session is not None and self._session.ends is None
-                return no_go(name, words, _GIVEN.format(self._broker.secret_names[2]) if given else _LOGIN)
+                return no_go(
+                    name, words, _GIVEN.format(self._broker.secret_names[2]) if given else self._how_to_log_in
+                )
 
         return attempt(self._context, name, asked)
+
+    @property
+    def _how_to_log_in(self) -> str:
+        # The page takes Kite's login only
+        return _LOGIN.format(_BY_LINK if self._context.settings.broker.name == "kite" else "")
 
     # -- login -----------------------------------------------------------------------------------
 
@@ -94,7 +102,9 @@ class BrokerChecks:
         if session.ends is not None and session.ends <= context.plan.session.close:
             self.login_needed = True
             return no_go(
-                "login", f"the login ends at {session.ends:%Y-%m-%d %H:%M}, before the close", _LOGIN
+                "login",
+                f"the login ends at {session.ends:%Y-%m-%d %H:%M}, before the close",
+                self._how_to_log_in,
             )
         self._session = session
         return go("login", f"from {session.origin}")

@@ -9,8 +9,12 @@ import pytest
 
 import run_live
 from analyzers.__main__ import main as analyzers
+from analyzers.parity.files import INSTRUMENTS_FILE
 from brokers.desk.journal_file import read_journal
 from brokers.desk.state import DeskState
+from brokers.kite.session import token_store
+from brokers.kite.settings import KiteSettings
+from brokers.login_lock import LoginLock
 from brokers.sandbox.config import ExchangeConfig
 from brokers.sandbox.day import make_day
 from brokers.sandbox.server import SandboxServer
@@ -140,6 +144,50 @@ def test_without_enough_past_for_a_correlation_no_day_begins(trade, server, caps
 def test_what_several_instruments_cannot_do_is_one_line(tmp_path, capsys, arguments, words):
     several = ["--set", "market.instruments=[NIFTY,BANKNIFTY]", "--strategy", "ema_cross"]
     assert run_live.main([*arguments, *several, "--out", str(tmp_path / "run")]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+
+
+SEVERAL = ["--set", "market.instruments=[NIFTY,BANKNIFTY]", "--strategy", "ema_cross"]
+
+
+def test_each_instrument_is_traded_by_one_process_of_the_login(tmp_path, monkeypatch, capsys):
+    tokens = token_store(KiteSettings(token_file=str(tmp_path / "kite" / "token.json")))
+    held = LoginLock(tokens, "BANKNIFTY")
+    monkeypatch.chdir(tmp_path)
+    login = ["--set", f"broker.kite.token_file={tokens.path}"]
+    arguments = ["--mode", "live", "--yes", "--now", "--clock", "feed", *login, "--out", "run"]
+    assert run_live.main([*arguments, *SEVERAL]) == 4
+    held.release()
+    told = capsys.readouterr().err
+    assert "BANKNIFTY is traded live by another process" in told
+    assert told.count("\n") == 1
+    LoginLock(tokens, "NIFTY").release()  # it was let go again
+
+
+@pytest.mark.parametrize(
+    ("begun", "instruments", "words"),
+    [
+        (NAMES, "[]", "holds a day of NIFTY, BANKNIFTY, expected one of NIFTY"),
+        (NAMES, "[NIFTY,FINNIFTY]", "holds a day of NIFTY, BANKNIFTY, expected one of NIFTY, FINNIFTY"),
+        ((), "[NIFTY,BANKNIFTY]", "holds a day of one instrument, expected one of NIFTY, BANKNIFTY"),
+    ],
+)
+def test_a_day_goes_on_with_the_instruments_that_it_began_with(
+    tmp_path, monkeypatch, capsys, begun, instruments, words
+):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    if begun:
+        (folder / INSTRUMENTS_FILE).write_text(json.dumps(begun))
+    for place in [folder / name for name in begun] or [folder]:
+        place.mkdir(exist_ok=True)
+        (place / "paper.sqlite").touch()
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--mode", "paper", "--now", "--clock", "feed", "--out", str(folder)]
+    chosen = ["--set", f"market.instruments={instruments}", "--strategy", "ema_cross"]
+    assert run_live.main([*arguments, *chosen]) == 2
     told = capsys.readouterr().err
     assert words in told
     assert told.count("\n") == 1

@@ -6,7 +6,6 @@ Neither sends anything or writes to the journal.
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,13 +96,11 @@ def _show_reconciliation(options: argparse.Namespace, settings: CommandSettings,
 def _read_book(broker: BrokerSettings, secrets: Secrets, symbol: str) -> Book:
     # The client takes a second to import, and the other commands need none
     from brokers.choice import chosen_broker
-    from brokers.instrument import Instrument
 
     access = chosen_broker(broker)
     store = access.open_store(access.find_session(secrets, WallClock()), NullLog())
     try:
-        # For reading, the symbol is all that has to be known of it
-        wire = store.wire(Instrument(0, symbol, "NFO", dt.date.max, 1, 0.05))
+        wire = store.wire_of(symbol)
         return Book(wire.orders(), wire.trades(), wire.positions())
     finally:
         store.close()

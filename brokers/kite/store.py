@@ -135,6 +135,10 @@ class KiteStore:
         """Return the way of orders in the contract."""
         return KiteWire(self.client, instrument, self._settings)
 
+    def wire_of(self, symbol: str) -> KiteWire:
+        """Return the wire for reading the book: Kite's rows name contracts by their symbols."""
+        return self.wire(Instrument(0, symbol, "NFO", dt.date.max, 1, 0.05))
+
     def open_stream(
         self,
         instruments: Sequence[Instrument],

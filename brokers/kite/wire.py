@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from brokers.instrument import Instrument
 from brokers.kite.settings import KiteSettings
-from brokers.order_terms import SIDES, exchange_time, stop_limit, unreadable_row, whole_units
+from brokers.order_terms import SIDES, exchange_time, points, stop_limit, unreadable_row, whole_units
 from brokers.wire import BookOrder, BookPosition, BookTrade, OrderRequest, OrderState
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ def _book_order(row: Mapping[str, Any]) -> BookOrder:
         numbers = _Numbers(
             SIDES[row["transaction_type"]] * whole_units(row["quantity"]),
             whole_units(row["filled_quantity"]),
-            float(row.get("average_price") or 0.0),
-            float(row.get("trigger_price") or row.get("price") or 0.0),
+            points(row.get("average_price") or 0.0),
+            points(row.get("trigger_price") or row.get("price") or 0.0),
         )
         order_id, symbol, status = str(row["order_id"]), str(row["tradingsymbol"]), str(row["status"])
         product = str(row["product"])
@@ -169,7 +169,7 @@ def _book_trade(row: Mapping[str, Any]) -> BookTrade:
             str(row["trade_id"]),
             str(row["tradingsymbol"]),
             SIDES[row["transaction_type"]] * whole_units(row["quantity"]),
-            float(row["average_price"]),
+            points(row["average_price"]),
             exchange_time(row.get("fill_timestamp") or row["exchange_timestamp"]),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -182,7 +182,7 @@ def _book_position(row: Mapping[str, Any]) -> BookPosition:
             str(row["tradingsymbol"]),
             str(row["product"]),
             whole_units(row["quantity"]),
-            float(row.get("average_price") or 0.0),
+            points(row.get("average_price") or 0.0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise unreadable_row("Kite", "position", row, error) from error

@@ -180,6 +180,11 @@ class AccountRisk:
                 left = abs(part.reserved) - abs(filled)
                 part.reserved = math.copysign(left, part.reserved) if left > 0.0 else 0.0
 
+    def _reserve(self, instrument: str, units: float, price: float) -> None:
+        with self._lock:
+            part = self._parts[instrument]
+            part.reserved, part.reserved_price = units, price
+
     def _entry_over(self, instrument: str) -> None:
         with self._lock:
             self._parts[instrument].reserved = 0.0
@@ -233,6 +238,10 @@ class AccountSeat:
     def tell(self, state: AccountState, filled: float = 0.0) -> None:
         """Take the counters of the instrument's gate, after a fill of ``filled`` units (signed) if any."""
         self.account._tell(self._instrument, state, filled)
+
+    def reserve(self, units: float, price: float) -> None:
+        """Reserve what an entry that was let pass before a restart may still add, units signed."""
+        self.account._reserve(self._instrument, units, price)
 
     def entry_over(self) -> None:
         """Give back what the entry has reserved and not filled: it can fill no more."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from brokers.risk.account import AccountSeat, Elsewhere
 from brokers.risk.account_limits import LOSS
+from brokers.risk.file_switch import FileSwitch
 from brokers.risk.rule import (
     ALLOWED,
     AccountState,
@@ -109,6 +110,17 @@ class RiskGate:
             return answer if shared.action == "allow" else shared
         return answer
 
+    @property
+    def forbids_entries(self) -> str:
+        """Why no entry at all may be sent, and none may rest; empty while that depends on the entry.
+
+        A limit that flattens was passed, here or by all instruments together, or a person stopped entries.
+        """
+        shared = "" if self.seat is None else self.seat.account.breached()
+        switches = (rule.why_on() for rule in self.rules if isinstance(rule, FileSwitch))
+        halted = self.state.halted or self.state.halted_by
+        return halted or shared or next((reason for reason in switches if reason), "")
+
     def must_flatten(self) -> Verdict | None:
         """Return why the open position must be closed now, or None.
 
@@ -188,6 +200,11 @@ class RiskGate:
         """Count an entry that was sent, whether or not it fills."""
         self.start_day(time.date())
         self.state.entries_today += 1
+
+    def on_entry_restored(self, units: float, price: float) -> None:
+        """Take note that an entry of before a restart may still add units (signed) at a price (points)."""
+        if self.seat is not None:
+            self.seat.reserve(units, price)
 
     def on_entry_over(self) -> None:
         """Take note that the entry which was let pass can fill no more, however much of it has filled."""

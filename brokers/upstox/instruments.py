@@ -17,7 +17,7 @@ from feeds.clock import IST
 from feeds.errors import BrokerError
 from feeds.sources.history import FutureKey
 
-__all__ = ["expired_future", "find_future", "future_from", "futures_of"]
+__all__ = ["expired_future", "find_future", "future_from", "future_named", "futures_of"]
 
 _SEGMENT, _FUTURE = "NSE_FO", "FUT"
 _PAISE = 100.0
@@ -55,6 +55,17 @@ def find_future(rows: Iterable[Mapping[str, Any]], underlying: str, day: dt.date
     """
     rows = list(rows)
     return nearest_future(futures_of(rows, underlying), underlying, day, f"{len(rows)} instruments")
+
+
+def future_named(rows: Iterable[Mapping[str, Any]], symbol: str) -> Instrument:
+    """Return the future of a symbol. Raises BrokerError if the list holds none, or an odd line."""
+    for row in rows:
+        if row.get("segment") == _SEGMENT and row.get("trading_symbol") == symbol:
+            return future_from(row)
+    raise BrokerError(
+        f"found no future {symbol} in Upstox' list of today, expected the contract that was traded; "
+        "compare a journal while its contract is listed, and with broker.name as on its day"
+    )
 
 
 def future_from(row: Mapping[str, Any]) -> Instrument:

@@ -11,7 +11,7 @@ from brokers.clock_check import checked_skew
 from brokers.instrument import Instrument
 from brokers.upstox.client import UpstoxClient
 from brokers.upstox.history import UpstoxMinutes
-from brokers.upstox.instruments import find_future, futures_of
+from brokers.upstox.instruments import find_future, future_named, futures_of
 from brokers.upstox.keys import key_of
 from brokers.upstox.settings import UpstoxSettings
 from brokers.upstox.stream import UpstoxStream
@@ -128,6 +128,16 @@ class UpstoxStore:
     def wire(self, instrument: Instrument) -> UpstoxWire:
         """Return the way of orders in the contract."""
         return UpstoxWire(self.client, instrument, self._settings)
+
+    def wire_of(self, symbol: str) -> UpstoxWire:
+        """Return the wire for reading the book, whose rows tell contracts apart by their keys only.
+
+        Raises
+        ------
+        BrokerError
+            The list cannot be had, or holds no such contract.
+        """
+        return self.wire(future_named(self._listing(), symbol))
 
     def open_stream(
         self,

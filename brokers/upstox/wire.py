@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from brokers.instrument import Instrument
-from brokers.order_terms import SIDES, exchange_time, stop_limit, unreadable_row, whole_units
+from brokers.order_terms import SIDES, exchange_time, points, stop_limit, unreadable_row, whole_units
 from brokers.upstox.keys import key_of
 from brokers.upstox.settings import UpstoxSettings
 from brokers.wire import BookOrder, BookPosition, BookTrade, OrderRequest, OrderState
@@ -144,8 +144,8 @@ def book_order(row: Mapping[str, Any], symbols: Mapping[str, str]) -> BookOrder:
         numbers = _Numbers(
             SIDES[row["transaction_type"]] * whole_units(row["quantity"]),
             whole_units(row["filled_quantity"]),
-            float(row.get("average_price") or 0.0),
-            float(row.get("trigger_price") or row.get("price") or 0.0),
+            points(row.get("average_price") or 0.0),
+            points(row.get("trigger_price") or row.get("price") or 0.0),
         )
         order_id, status, product = str(row["order_id"]), str(row["status"]), str(row["product"])
         symbol = _symbol(row, symbols)
@@ -173,7 +173,7 @@ def _book_trade(row: Mapping[str, Any], symbols: Mapping[str, str]) -> BookTrade
             str(row["trade_id"]),
             _symbol(row, symbols),
             SIDES[row["transaction_type"]] * whole_units(row["quantity"]),
-            float(row["average_price"]),
+            points(row["average_price"]),
             exchange_time(row["exchange_timestamp"]),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -186,7 +186,7 @@ def _book_position(row: Mapping[str, Any], symbols: Mapping[str, str]) -> BookPo
             _symbol(row, symbols),
             str(row["product"]),
             whole_units(row["quantity"]),
-            float(row.get("average_price") or 0.0),
+            points(row.get("average_price") or 0.0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise unreadable_row("Upstox", "position", row, error) from error

@@ -97,7 +97,7 @@ def make_broker(
     return PaperBroker(
         cash=cash,
         execution=make_execution(settings, DatedTerms(settings.market, TradingCalendar())),
-        gate=RiskGate(make_rules(settings.risk), cash),
+        gate=RiskGate(make_rules(settings.risk), cash, options.pop("seat", None)),
         journal=journal,
         book=book,
         clock=clock,

@@ -338,3 +338,52 @@ def test_never_above_the_limits_whatever_the_orders(steps, most_lots, most_posit
         assert lots_now <= most_lots
         assert taken <= most_positions
         assert sum(holding.lots for holding in account.view().holdings) == pytest.approx(lots_now)
+
+
+SCRIPT = st.lists(
+    st.tuples(st.sampled_from(["ask", "fill", "withdraw", "leave"]), st.integers(-4, 4).filter(bool)),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(scripts=st.tuples(SCRIPT, SCRIPT), most_lots=st.integers(1, 5), most_positions=st.integers(1, 2))
+def test_two_threads_at_the_same_moment_are_never_above_a_limit(scripts, most_lots, most_positions):
+    account = account_of(max_lots=most_lots, max_positions=most_positions, max_margin_percent=3.0)
+    gates = dict(zip(("NIFTY", "BANKNIFTY"), gates_of(account), strict=True))
+    barrier = threading.Barrier(2, timeout=10)
+    excess = []
+
+    def trade(name, script):
+        gate, working = gates[name], 0.0
+        for number in range(max(map(len, scripts))):
+            barrier.wait()
+            step, lots = script[number % len(script)]
+            held = gate.state.open_size
+            if step == "ask" and not held and not working:
+                verdict = gate.check_entry(entry(name, lots))
+                size = verdict.size or abs(lots) * TERMS[name].lot
+                working = 0.0 if verdict.action == "deny" else math.copysign(size, lots)
+            elif step == "fill" and working:
+                gate.on_fill(TEN, working, 1000.0, 0.0)
+                working = 0.0
+            elif step == "withdraw" and working:
+                gate.on_entry_over()
+                working = 0.0
+            elif step == "leave" and held:
+                gate.on_fill(TEN, -held, 1000.0, 0.0)
+            view = account.view()
+            taken = [holding for holding in view.holdings if holding.units]
+            if sum(holding.lots for holding in taken) > most_lots + 1e-9:
+                excess.append(view)
+            if len(taken) > most_positions or sum(one.margin for one in taken) > CASH * 0.03 + 1e-6:
+                excess.append(view)
+
+    threads = [threading.Thread(target=trade, args=each) for each in zip(gates, scripts, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert excess == []
+    assert not barrier.broken

@@ -17,6 +17,7 @@ from brokers.desk.ledger import Ledger
 from brokers.desk.view import DeskContract
 from brokers.journal import Journal
 from brokers.live_broker import LiveBroker
+from brokers.risk.account import AccountSeat
 from brokers.risk.exposure import Exposure
 from brokers.risk.gate import RiskGate
 from brokers.risk.pause import Pause
@@ -67,14 +68,15 @@ class Feed:
 class BrokerRig(DeskRig):
     """A live broker on a model exchange, driven as a strategy drives it."""
 
-    def __init__(self, folder: Path, *rules) -> None:
+    def __init__(self, folder: Path, *rules, seat: AccountSeat | None = None) -> None:
         self.rules = rules
+        self.seat = seat
         self.clock = ReplayClock(TIME)
         super().__init__(folder)
 
     def _make(self) -> OrderDesk:
         self.journal = JournalFile(self.path, self.clock)
-        gate = RiskGate(self.rules, 1e7)
+        gate = RiskGate(self.rules, 1e7, self.seat)
         self.ledger = Ledger(Journal(), gate, "NIFTY")
         desk = OrderDesk(
             journal=self.journal, wire=self.wire, contract=DeskContract(SYMBOL, PRODUCT, 0.1, 27.0 * LOT),

@@ -192,3 +192,30 @@ def test_a_target_and_a_wish_to_leave_take_everything_once():
     settle(bot, exchange)
     assert exchange.position == exchange.exits_at_work == 0
     assert sum(abs(trade.size) for trade in exchange.trades) == 8 * LOT
+
+
+def test_stops_make_room_for_more_target_orders_than_are_due():
+    """One that was believed lost turns up beside the one that was sent in its place: both may fill."""
+    exchange = ModelExchange()
+    bot = ScalingBot(exchange, 4, 1, [1])
+    for step in ("fill", "read"):
+        take_more(bot, exchange, step, 0, 10)
+    bot.act()
+    bot.read()
+    bot.check = lambda: None  # for a moment more is at work than is held: nobody can know
+    bot.answers_get_lost = True
+    take_more(bot, exchange, "level", 0, 1)
+    bot.act()
+    (lost,) = bot.state.unresolved
+    bot.record(NotFound(lost.tag))
+    bot.act()
+    targets = [
+        order for order in exchange.orders if bot.state.orders[order.request.tag].intent.role == "target"
+    ]
+    assert [order.remaining for order in targets] == [LOT, LOT]
+    bot.read()
+    bot.act()
+    assert exchange.exits_at_work == 4 * LOT
+    assert [order.remaining for order in exchange.orders if order.state == "waiting"] == [2 * LOT]
+    settle(bot, exchange)
+    assert exchange.exits_at_work == exchange.position == 2 * LOT

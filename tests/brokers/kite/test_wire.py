@@ -174,6 +174,7 @@ def test_the_brokers_words_on_a_refusal():
 @pytest.mark.parametrize(
     "changes",
     [{"quantity": None}, {"quantity": "many"}, {"quantity": 0.5}, {"filled_quantity": float("nan")},
+     {"quantity": float("inf")}, {"average_price": float("nan")}, {"trigger_price": float("inf")},
      {"transaction_type": "HOLD"}, {"transaction_type": None}, {"tags": 5}],
 )  # fmt: skip
 def test_a_row_that_cannot_be_read_is_refused(changes):

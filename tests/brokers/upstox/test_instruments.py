@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from brokers.upstox.instruments import expired_future, find_future, futures_of
+from brokers.upstox.instruments import expired_future, find_future, future_named, futures_of
 from feeds.errors import BrokerError
 from feeds.sources.history import FutureKey
 
@@ -45,6 +45,13 @@ def test_only_futures_of_the_underlying_count():
     assert [(one.token, one.expiry) for one in found] == [
         (35_313, dt.date(2026, 11, 24)), (35_314, dt.date(2026, 12, 29)),
     ]  # fmt: skip
+
+
+def test_a_contract_by_its_symbol():
+    rows = [*OTHERS, NOVEMBER, DECEMBER]
+    assert future_named(rows, "NIFTY FUT 29 DEC 26").token == 35_314
+    with pytest.raises(BrokerError, match="found no future NIFTY29DECFUT in Upstox' list of today"):
+        future_named(rows, "NIFTY29DECFUT")
 
 
 @pytest.mark.parametrize(

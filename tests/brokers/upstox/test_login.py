@@ -18,8 +18,10 @@ from brokers.settings import BrokerSettings
 from brokers.upstox.login import code_in, exchange, login_address
 from brokers.upstox.session import find_session, token_store
 from brokers.upstox.settings import UpstoxSettings
+from brokers.upstox.store import UpstoxStore
 from feeds.clock import IST, ReplayClock
 from feeds.errors import BrokerError, SettingsError
+from feeds.log import NullLog
 from feeds.secrets import Secrets
 from tests.brokers.kite.servers import LOST, Answer, HttpServer
 from tests.brokers.kite.test_login import Screen
@@ -118,6 +120,18 @@ def test_the_session_of_the_environment_goes_before_that_of_the_file(tmp_path):
         find_session(settings, Secrets({"UPSTOX_API_KEY": "key"}), ReplayClock(NOW))
 
 
+def book_at(addresses, access_token) -> None:
+    """Read the book by a contract's symbol alone, as ``reconcile`` does."""
+    store = UpstoxStore(UpstoxSettings(**(addresses | {"token_file": "none"})), access_token, NullLog())
+    try:
+        contract = store.find_contract("NIFTY", None)
+        assert store.wire_of(contract.symbol).orders() == []
+        with pytest.raises(BrokerError, match="found no future NIFTY26NOVFUT"):
+            store.wire_of("NIFTY26NOVFUT")
+    finally:
+        store.close()
+
+
 def test_login_account_and_instruments_at_the_sandbox(tmp_path, monkeypatch, capsys):
     with SandboxServer(config_of(access_token=None)) as sandbox:
         monkeypatch.setenv("UPSTOX_API_KEY", sandbox.api_key)
@@ -146,6 +160,7 @@ def test_login_account_and_instruments_at_the_sandbox(tmp_path, monkeypatch, cap
         monkeypatch.setattr("sys.stdout", sys.__stdout__)
         assert main(["account", *arguments]) == 0
         assert main(["instruments", *arguments]) == 0
+        book_at(given, sandbox.access_token)
 
 
 @pytest.mark.parametrize("missing", ["upstox_client", "upstox_client.rest", "google.protobuf.message"])

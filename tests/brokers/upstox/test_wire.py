@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 
 import pytest
 
@@ -102,10 +103,29 @@ def test_a_row_of_the_book():
     assert (other.symbol, other.tags, other.price) == ("NIFTY26NOVFUT", (), 24_600.0)
 
 
-@pytest.mark.parametrize("change", [{"quantity": 65.5}, {"transaction_type": "HOLD"}, {"quantity": None}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"quantity": 65.5}, {"transaction_type": "HOLD"}, {"quantity": None},
+        {"quantity": math.inf}, {"filled_quantity": math.nan},
+        {"average_price": math.nan}, {"average_price": -math.inf}, {"trigger_price": math.inf},
+        {"price": math.nan},
+    ],
+)  # fmt: skip
 def test_a_row_of_another_form_is_not_believed(change):
     with pytest.raises(BrokerError, match="nothing is concluded"):
         book_order({**ROW, **change}, SYMBOLS)
+
+
+@pytest.mark.parametrize("price", [None, math.nan, math.inf, "much"])
+def test_a_trade_without_a_price_is_not_believed(price):
+    class Client:
+        def trades(self):
+            time = "2026-11-20 09:20:01"
+            return [{**ROW, "trade_id": "5", "exchange_timestamp": time, "average_price": price}]
+
+    with pytest.raises(BrokerError, match="nothing is concluded"):
+        UpstoxWire(Client(), FUTURE, UpstoxSettings()).trades()
 
 
 def test_trades_and_positions():
