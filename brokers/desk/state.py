@@ -75,6 +75,8 @@ class DeskOrder:
         A change that is on its way or at the exchange, until the book shows it.
     asked_price : float
         The price we asked for last, unless that failed.
+    given_up_prices : set of float
+        Prices of changes that were believed to have failed: one may still arrive, after a newer one.
     changes : int
         How often a change of it was sent.
     failures : int
@@ -97,6 +99,7 @@ class DeskOrder:
     units: int = field(init=False)
     price: float = field(init=False)
     asked_price: float = field(init=False)
+    given_up_prices: set[float] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.units = abs(self.intent.size)
@@ -365,6 +368,8 @@ class DeskState:
                 order.change, order.asked_price = fact, fact.price
                 order.changes += 1
             case ChangeFailed():
+                if order.change is not None:
+                    order.given_up_prices.add(order.change.price)
                 order.change, order.asked_price = None, order.price
                 order.failures += not fact.passing
 
@@ -390,3 +395,7 @@ def _see(order: DeskOrder, seen: OrderSeen) -> None:
     change = order.change
     if change is not None and (change.units, change.price) == (order.units, order.price):
         order.change, order.failures = None, 0
+    elif change is None and seen.price in order.given_up_prices:
+        # A change of ours that was given up has come after a newer one: what is wanted is asked for again
+        order.given_up_prices.discard(seen.price)
+        order.asked_price = seen.price

@@ -56,5 +56,5 @@ def test_the_day_goes_on_from_what_it_began_with(tmp_path, mode, known):
 def test_instruments_that_began_with_different_amounts_are_on_no_one_account(tmp_path, mode):
     leave_behind(tmp_path, "NIFTY", mode, 1_000_000.0)
     leave_behind(tmp_path, "BANKNIFTY", mode, 2_000_000.0)
-    with pytest.raises(BrokerError, match="NIFTY with 1,000,000.00, BANKNIFTY with 2,000,000.00 rupees"):
+    with pytest.raises(BrokerError, match=r"NIFTY with 1,000,000.00, BANKNIFTY with 2,000,000\.00 rupees"):
         day_of(tmp_path, mode, 400_000.0)._cash()

@@ -144,6 +144,14 @@ def settle(bot: ScalingBot, exchange: ModelExchange) -> None:
     first=st.sampled_from([("fill", "read"), ("partial", "read"), ()]),
     steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 7), st.integers(1, 40)), max_size=30),
 )
+@example(  # a change that was given up arrives after a newer one
+    lots=2,
+    side=1,
+    shares=[1],
+    fates=["late"],
+    first=("fill", "read"),
+    steps=[("move", 0, 1), ("give_up", 0, 1), ("move", 0, 1), ("give_up", 0, 1)],
+)
 @example(  # a stop of two slices shrinks, and nobody knows whether it has
     lots=30, side=1, shares=[10], fates=["late"], first=("fill", "read"), steps=[("level", 0, 1)]
 )
