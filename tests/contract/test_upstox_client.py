@@ -79,7 +79,7 @@ def test_the_model_of_every_answer_is_filled(server, client):
             elif kind in ("str", "int", "float", "bool"):
                 assert type(value).__name__ in {kind, "int" if kind == "float" else kind}, (name, value)
     assert (row.order_id, row.status, row.filled_quantity) == (order_id, "complete", NEAR.lot)
-    assert row.trading_symbol == symbol_of(NEAR)
+    assert row.trading_symbol == NEAR.symbol != symbol_of(NEAR)
     assert (position.quantity, trade.quantity) == (NEAR.lot, NEAR.lot)
     assert book.get_order_status(order_id=order_id).data.status == "complete"
 

@@ -1,4 +1,7 @@
-"""Orders between the two forms: Upstox' JSON into what the exchange reads, and its rows back."""
+"""Orders between the two forms: Upstox' JSON into what the exchange reads, and its rows back.
+
+Rows spell a symbol as the exchange does, the list of contracts in its own way: only the key is relied on.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from brokers.sandbox.exchange_error import input_error
-from brokers.sandbox.upstox.names import Names, key_of, symbol_of
+from brokers.sandbox.upstox.names import Names, key_of
 
 __all__ = ["change_form", "order_form", "order_row", "position_row", "trade_row"]
 
@@ -72,8 +75,8 @@ def order_row(row: Mapping[str, Any], names: Names) -> Row:
         "order_request_id": "1",
         "order_type": row["order_type"],
         "parent_order_id": row["parent_order_id"],
-        "tradingsymbol": symbol_of(instrument),
-        "trading_symbol": symbol_of(instrument),
+        "tradingsymbol": instrument.symbol,
+        "trading_symbol": instrument.symbol,
         "order_timestamp": row["order_timestamp"],
         "filled_quantity": row["filled_quantity"],
         "transaction_type": row["transaction_type"],
@@ -93,8 +96,8 @@ def trade_row(row: Mapping[str, Any], order: Mapping[str, Any], names: Names) ->
     return {
         "exchange": "NFO",
         "product": _FROM_EXCHANGE[row["product"]],
-        "tradingsymbol": symbol_of(instrument),
-        "trading_symbol": symbol_of(instrument),
+        "tradingsymbol": instrument.symbol,
+        "trading_symbol": instrument.symbol,
         "instrument_token": key_of(instrument),
         "order_type": order["order_type"],
         "transaction_type": row["transaction_type"],
@@ -137,8 +140,8 @@ def position_row(row: Mapping[str, Any], names: Names) -> Row:
         "unrealised": row["unrealised"],
         "realised": row["realised"],
         "sell_value": row["sell_value"],
-        "tradingsymbol": symbol_of(instrument),
-        "trading_symbol": symbol_of(instrument),
+        "tradingsymbol": instrument.symbol,
+        "trading_symbol": instrument.symbol,
         "close_price": row["close_price"],
         "buy_price": float(row["buy_price"]),
         "sell_price": float(row["sell_price"]),
