@@ -144,6 +144,12 @@ class ReconnectingStream(ABC):
 
     def stop(self) -> None:
         """End the stream and wait for its thread: no callback runs afterwards, but one that calls this."""
+        self.leave()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join(_JOIN_SECONDS)
+
+    def leave(self) -> None:
+        """End the stream without waiting for its thread, so that several end at the same time."""
         with self._lock:
             self._stopping = True
             self._wake.set()
@@ -152,8 +158,6 @@ class ReconnectingStream(ABC):
             connection.close_socket()
         elif raw is not None:
             shut(raw)
-        if self._thread.ident is not None and self._thread is not threading.current_thread():
-            self._thread.join(_JOIN_SECONDS)
 
     def set_token(self, access_token: str) -> None:
         """Use another access token from the next connect on, which comes at once after a refusal."""

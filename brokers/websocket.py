@@ -11,9 +11,31 @@ from urllib.parse import urlsplit
 
 from websockets.sync.client import ClientConnection, connect
 
-__all__ = ["open_websocket", "shut"]
+__all__ = ["checked_address", "open_websocket", "shut"]
 
 _PORTS = {"ws": 80, "wss": 443}
+
+
+def checked_address(url: object, *, given_by: str) -> str:
+    """Return the address of a WebSocket that a server gave us.
+
+    Parameters
+    ----------
+    url : object
+        What came; never part of a message, because it may hold a ticket.
+    given_by : str
+        Address of the server: where it is https, the WebSocket has TLS too.
+
+    Raises
+    ------
+    ValueError
+        If it is no address of a WebSocket, or would send in the clear what came encrypted.
+    """
+    expected = ("wss",) if urlsplit(given_by).scheme == "https" else ("ws", "wss")
+    if not isinstance(url, str) or urlsplit(url).scheme not in expected:
+        kind = type(url).__name__ if not isinstance(url, str) else "one of another kind"
+        raise ValueError(f"an address of a stream was expected ({' or '.join(expected)}), found {kind}")
+    return url
 
 
 @contextmanager

@@ -30,9 +30,10 @@ class KiteHistory:
 
     name = "kite"
     advice = (
-        "fetch what has expired from Upstox (--source upstox), take the index itself (--index), bring a "
-        "vendor's files in with `python -m feeds import`, or keep what comes from now on with `python -m "
-        "feeds record`: Kite keeps bars of listed contracts only, and of expired ones no more than days"
+        "fetch what expired in the last six months from Upstox (--source upstox), take the index itself "
+        "(--index), bring a vendor's files in with `python -m feeds import`, or keep what comes from now on "
+        "with `python -m feeds record`: Kite keeps bars of listed contracts only, and of expired ones no "
+        "more than days"
     )
 
     def __init__(self, client: KiteClient) -> None:

@@ -21,6 +21,7 @@ from brokers.upstox.connection import Connection
 from brokers.upstox.errors import CALL_ERRORS, UnexpectedAnswerError, classify
 from brokers.upstox.limits import UpstoxOrderBudget, UpstoxReadBudget
 from brokers.upstox.settings import UpstoxSettings
+from brokers.websocket import checked_address
 from brokers.wire import NotNowError, SessionDeadError, UnreachableError
 from feeds.clock import IST
 from feeds.errors import BrokerError
@@ -258,12 +259,26 @@ class UpstoxClient:
     # -- calls -----------------------------------------------------------------------------------
 
     def stream_address(self, path: str, query: Mapping[str, str] | None = None) -> str:
-        """Return the address, good once, of a stream; ``path`` ends in ``/authorize``. Raises BrokerError."""
-        found = self._get(path, query)
+        """Return the address, good once, of a stream, asked for once: the stream itself tries again.
+
+        Parameters
+        ----------
+        path : str
+            Ends in ``/authorize``.
+        query : mapping, optional
+            Of the request.
+
+        Raises
+        ------
+        SessionDeadError, BrokerError
+            The login is no longer accepted; or there is no address, or one without TLS though the API has it.
+        """
+        found = self._once(lambda: self._data("GET", path, query=query), "other")
 
         def address(data: Mapping[str, Any]) -> str:
             # Both spellings have been seen
-            return str(data.get("authorized_redirect_uri") or data["authorizedRedirectUri"])
+            url = data.get("authorized_redirect_uri") or data["authorizedRedirectUri"]
+            return checked_address(url, given_by=self._settings.api_root)
 
         return self._checked(path, found, address)
 
@@ -302,15 +317,15 @@ class UpstoxClient:
             ) from error
 
     def _read(self, name: str, ask: Callable[[], _Result], kind: ReadKind = "other") -> _Result:
-        def once() -> _Result:
-            self._reads.take(kind)
-            token = self._connection.token
-            try:
-                return ask()
-            except CALL_ERRORS as error:
-                raise self._understand(error, token, is_write=False) from error
+        return self._patiently(name, lambda: self._once(ask, kind))
 
-        return self._patiently(name, once)
+    def _once(self, ask: Callable[[], _Result], kind: ReadKind) -> _Result:
+        self._reads.take(kind)
+        token = self._connection.token
+        try:
+            return ask()
+        except CALL_ERRORS as error:
+            raise self._understand(error, token, is_write=False) from error
 
     def _write(self, ask: Callable[[], _Result]) -> _Result:
         token = self._connection.token

@@ -45,8 +45,8 @@ class UpstoxHistory:
     name = "upstox"
     advice = (
         "take later dates, the index itself (--index), or bring a vendor's files in with `python -m feeds "
-        "import`: Upstox has minutes since January 2022, and expired contracts where the account has "
-        "its Plus plan"
+        "import`: Upstox has minutes since January 2022, and contracts that expired in the last six months "
+        "where the account has its Plus plan"
     )
 
     def __init__(self, client: UpstoxClient) -> None:
@@ -78,7 +78,11 @@ class UpstoxHistory:
         return table_from_candles(_candles(self._client, str(key), bar_minutes, first, last), "Upstox")
 
     def futures(self, underlying: str, first: dt.date, last: dt.date) -> Sequence[FutureKey]:
-        """Return the futures that are listed, and those that expired since ``first``. Raises BrokerError."""
+        """Return the futures that are listed and, where one is needed, those that have expired.
+
+        See :meth:`feeds.sources.history.HistorySource.futures`. An account without the Plus plan is refused
+        as soon as an expired one is needed, and only then. Raises BrokerError.
+        """
         listed = [
             FutureKey(key_of(one), one.symbol, one.expiry) for one in futures_of(self._rows(), underlying)
         ]
@@ -88,8 +92,8 @@ class UpstoxHistory:
         index_key = str(self.index_key(underlying))
         expired = [
             expired_future(row)
-            for expiry in self._client.expiries(index_key)
-            if first <= expiry < oldest
+            for expiry in self._client.expiries(index_key)  # of options too: weekly ones have no future
+            if first.replace(day=1) <= expiry < oldest
             for row in self._client.expired_futures(index_key, expiry)
         ]
         return sorted([*expired, *listed], key=lambda one: one.expiry)
@@ -161,7 +165,9 @@ def _candles(
     else:
         found = client.candles(key, bar_minutes, *days)
         if not any(_start(row).date() == last.date() for row in found):
-            found = [*client.candles_of_today(key, bar_minutes), *found]
+            today = client.candles_of_today(key, bar_minutes)
+            # Before the day has begun it may still hold the session before, which is among the past ones
+            found = [*(row for row in today if _start(row).date() == last.date()), *found]
     rows = [dict(zip(_FIELDS, row, strict=False)) | {"date": _start(row)} for row in found]
     return sorted((row for row in rows if first <= row["date"] <= last), key=lambda row: row["date"])
 

@@ -75,6 +75,8 @@ class UpstoxStream:
     def stop(self) -> None:
         """End both and wait for their threads."""
         for part in self._parts:
+            part.leave()
+        for part in self._parts:
             part.stop()
 
     def set_token(self, access_token: str) -> None:

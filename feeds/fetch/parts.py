@@ -86,7 +86,8 @@ def _of_contracts(
     source: HistorySource,
     calendar: TradingCalendar,
 ) -> list[Part]:
-    first, last = by_month[0][1][0], by_month[-1][1][-1]
+    # From the first one's expiry, not the first day: what has expired is asked for only where it is needed
+    first, last = expiry_of(underlying, by_month[0][0], calendar), by_month[-1][1][-1]
     futures = {f"{one.expiry:%Y-%m}": one for one in source.futures(underlying, first, last)}
     missing = [month for month, _ in by_month if month not in futures]
     if missing:

@@ -97,9 +97,17 @@ class HistorySource(CandleHistory, Protocol):
         """Return the broker's time, aware; None if its answers carry none. Raises BrokerError."""
 
     def futures(self, underlying: str, first: dt.date, last: dt.date) -> Sequence[FutureKey]:
-        """Return the futures of which candles from ``first`` to ``last`` can be asked, nearest expiry first.
+        """Return the futures of which candles can be asked, nearest expiry first.
 
-        Contracts that expired before ``first`` may be left out.
+        Parameters
+        ----------
+        underlying : str
+            Index, such as ``NIFTY``.
+        first : datetime.date
+            Expiry of the first one that is needed, as the calendar has it; those of earlier months may be
+            left out.
+        last : datetime.date
+            Last day that is needed.
 
         Raises
         ------

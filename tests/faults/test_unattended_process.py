@@ -32,7 +32,7 @@ def market_of(tmp_path, monkeypatch):
 
         def make(mode, begins="14:45"):
             market = stack.enter_context(DaysMarket(day_config(begins=begins, speed=SPEED), tmp_path, mode))
-            monkeypatch.setattr("brokers.sandbox.http.WallClock", lambda: market)
+            monkeypatch.setattr("brokers.sandbox.serving.WallClock", lambda: market)
             return market
 
         yield make

@@ -43,7 +43,7 @@ class DaysMarket(Market):
         self.out = folder / "out"
         self.name_after("random_entry")
         self.clock_file = folder / "clock.json"
-        # Its stamps are of this time, once `brokers.sandbox.http.WallClock` makes one of these
+        # Its stamps are of this time, once `brokers.sandbox.serving.WallClock` makes one of these
         self.faults.add(Fault(kind="clock_skew", seconds=0.0, count=None))
         self._writing = threading.Lock()
         self._over = threading.Event()
@@ -206,7 +206,7 @@ class RunningDays(RunningDay):
 def go_by_the_market(monkeypatch: Any, market: DaysMarket, days: RunningDays) -> list[dt.timedelta]:
     """Let this machine's clocks tell the market's time; return by how much the wall's is off, to be set."""
     off = [dt.timedelta()]
-    monkeypatch.setattr("brokers.sandbox.http.WallClock", lambda: market)
+    monkeypatch.setattr("brokers.sandbox.serving.WallClock", lambda: market)
     monkeypatch.setattr(WallClock, "now", lambda _: market.now() + off[0])
     monkeypatch.setattr(SteadyClock, "now", lambda _: market.now())
     monkeypatch.setattr(run_live, "ScheduledTimer", lambda _: MarketTimer(market, days.note))

@@ -89,10 +89,10 @@ def test_what_kite_does_not_have_is_said_with_the_ways_out(run, market):
     assert (code, lines) == (4, [])
     assert err == (
         "error: kite has no candles of the NIFTY future of 2024-09, expected one of those it lists "
-        "(NIFTY24OCTFUT, NIFTY24NOVFUT, NIFTY24DECFUT); --from 2024-09-27, or fetch what has expired from "
-        "Upstox (--source upstox), take the index itself (--index), bring a vendor's files in with `python "
-        "-m feeds import`, or keep what comes from now on with `python -m feeds record`: Kite keeps bars of "
-        "listed contracts only, and of expired ones no more than days\n"
+        "(NIFTY24OCTFUT, NIFTY24NOVFUT, NIFTY24DECFUT); --from 2024-09-27, or fetch what expired in the "
+        "last six months from Upstox (--source upstox), take the index itself (--index), bring a vendor's "
+        "files in with `python -m feeds import`, or keep what comes from now on with `python -m feeds "
+        "record`: Kite keeps bars of listed contracts only, and of expired ones no more than days\n"
     )
     assert market[1].times == []
 

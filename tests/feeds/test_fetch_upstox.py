@@ -145,3 +145,16 @@ def test_an_account_without_the_plan_is_told(run, server):
     assert code == 4
     assert "Plus plan" in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("more", [[], ["--contract", "2024-10"]])
+def test_what_is_listed_needs_no_plan(run, server, more):
+    server.faults.add(
+        Fault(
+            kind="refuse", status=403, route="GET /v2/expired-instruments/*", count=None,
+            message="This API needs the Plus plan",
+        )
+    )  # fmt: skip
+    assert run(ROLL, LAST, *more)[0] == 0
+    name = "NIFTY-2024-10" if more else "NIFTY"
+    assert len(stored(name, 1)) == 375 * len(CALENDAR.sessions(ROLL, LAST))

@@ -74,7 +74,7 @@ def test_a_withdrawn_entry_that_never_filled_ends_its_trip(rig):
     rig.desk.withdraw(1)
     rig.wait(lambda: bool(rig.facts(TripClosed)))
     assert len(rig.wire.placed) == 1
-    assert rig.desk.obstacle == ""
+    rig.wait(lambda: not rig.desk.obstacle)  # told after the fact is written
 
 
 def test_an_entry_that_filled_while_it_was_withdrawn_is_held(rig):

@@ -12,6 +12,7 @@ import upstox_client
 from brokers.funds import Funds
 from brokers.upstox.client import UpstoxClient
 from brokers.upstox.settings import UpstoxSettings
+from brokers.websocket import checked_address
 from brokers.wire import (
     NotNowError,
     OrderRefusedError,
@@ -24,6 +25,7 @@ from tests.brokers.kite.servers import LOST, Answer, HttpServer, data, html, tcp
 
 PLACE, MODIFY, CANCEL = "POST /v3/order/place", "PUT /v3/order/modify", "DELETE /v3/order/cancel"
 BOOK = "GET /v2/order/retrieve-all"
+ADDRESS = "GET /v3/feed/market-data-feed/authorize"
 ORDER = {"instrument_token": "NSE_FO|1", "quantity": 65, "tag": "mu1"}
 
 
@@ -266,3 +268,27 @@ def test_threads_are_gone_once_it_is_closed(server, make):
     client.orders()
     client.close()
     assert threading.active_count() <= before + 1  # the server's own for the connection
+
+
+def test_an_address_of_a_stream_is_asked_for_once_because_the_stream_tries_again(server, make):
+    server.on(ADDRESS, html(502), data({"authorizedRedirectUri": "ws://127.0.0.1:1/feed?code=ticket"}))
+    client = make()
+    with pytest.raises(UnreachableError):
+        client.stream_address(ADDRESS.partition(" ")[2])
+    assert len(server.of(ADDRESS)) == 1
+    assert client.stream_address(ADDRESS.partition(" ")[2]) == "ws://127.0.0.1:1/feed?code=ticket"
+
+
+@pytest.mark.parametrize("found", [None, "", 17, {}, "None", "http://127.0.0.1:1/feed?code=ticket", "//[x"])
+def test_what_is_no_address_of_a_stream_is_said_without_the_ticket(server, make, found):
+    server.on(ADDRESS, data({"authorized_redirect_uri": found, "authorizedRedirectUri": found}))
+    with pytest.raises(BrokerError, match="has another form than expected") as caught:
+        make().stream_address(ADDRESS.partition(" ")[2])
+    assert "ticket" not in str(caught.value)
+
+
+def test_no_stream_in_the_clear_where_the_api_is_encrypted():
+    assert checked_address("wss://feeder/x", given_by="https://api.upstox.com") == "wss://feeder/x"
+    assert checked_address("ws://127.0.0.1:1/x", given_by="http://127.0.0.1:1") == "ws://127.0.0.1:1/x"
+    with pytest.raises(ValueError, match=r"expected \(wss\)"):
+        checked_address("ws://feeder/x?code=ticket", given_by="https://api.upstox.com")

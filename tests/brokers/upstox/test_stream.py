@@ -41,6 +41,9 @@ class Upstox:
     def __init__(self, answers_pings=True):
         self.asked: list[str] = []
         self.refusals: list[Exception] = []
+        self.is_answering = threading.Event()  # whether the ticks' address can be had
+        self.is_answering.set()
+        self.gone = {"market": threading.Event(), "portfolio": threading.Event()}
         self.peers: dict[str, queue.SimpleQueue] = {
             "market": queue.SimpleQueue(),
             "portfolio": queue.SimpleQueue(),
@@ -54,6 +57,8 @@ class Upstox:
 
     def address(self, path):
         self.asked.append(path)
+        if "market" in path:
+            self.is_answering.wait(WAIT)
         if self.refusals:
             raise self.refusals.pop(0)
         port = self._server.socket.getsockname()[1]
@@ -70,7 +75,7 @@ class Upstox:
             while not self.over.is_set():
                 connection.recv(timeout=WAIT)
         except (ConnectionClosed, TimeoutError):
-            pass
+            self.gone[which].set()
 
     def end(self):
         self.over.set()
@@ -218,3 +223,17 @@ def test_a_callback_that_fails_ends_the_stream_loudly(upstox, listen):
     market.send(frame())
     assert told.next_state() == "refused"
     assert isinstance(told.errors[0], ZeroDivisionError)
+
+
+def test_both_are_ended_before_either_is_waited_for(upstox, listen):
+    upstox.is_answering.clear()
+    stream, _ = listen()
+    upstox.accept("portfolio")
+    stopping = threading.Thread(target=stream.stop)
+    stopping.start()
+    # The other one still asks for its address
+    assert upstox.gone["portfolio"].wait(WAIT / 2)
+    upstox.is_answering.set()
+    stopping.join(WAIT)
+    assert not stopping.is_alive()
+    assert len(upstox.asked) == 2
