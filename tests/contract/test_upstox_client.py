@@ -94,6 +94,58 @@ def test_an_order_above_the_freeze_quantity_is_cut_where_that_is_asked(client):
     assert "maximum" in json.loads(caught.value.body)["errors"][0]["message"]
 
 
+def test_a_refused_slice_request_leaves_no_order(client):
+    largest = NEAR.freeze // NEAR.lot * NEAR.lot
+    with pytest.raises(ApiException) as caught:
+        place(client, quantity=2 * largest + 1, slice=True, order_type="LIMIT", price=PRICE - 100)
+    assert caught.value.status == 400
+    assert upstox_client.OrderApi(client).get_order_book("2.0").data == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("quantity", "many"), ("quantity", [1]), ("quantity", float("inf"))]
+)
+def test_a_malformed_order_is_refused_and_the_server_goes_on(client, name, value):
+    with pytest.raises(ApiException) as caught:
+        place(client, **{name: value})
+    assert caught.value.status == 400
+    assert json.loads(caught.value.body)["errors"][0]["errorCode"] == "UDAPI100036"
+
+
+def test_a_product_in_brackets_is_refused(server, client):
+    """The official client does not send it; others may."""
+    fields = {name: getattr(order(), name) for name in order().swagger_types}
+    answer = client.rest_client.pool_manager.request(
+        "POST", f"{server.api_root}/v3/order/place", body=json.dumps({**fields, "product": ["I"]}),
+        headers={"Authorization": f"Bearer {server.access_token}", "Content-Type": "application/json"},
+    )  # fmt: skip
+    assert (answer.status, json.loads(answer.data)["errors"][0]["message"]) == (400, "The product is invalid")
+
+
+def test_slices_above_the_rate_limit_are_not_told_of_as_refused():
+    largest = NEAR.freeze // NEAR.lot * NEAR.lot
+    with SandboxServer(config_of(exchange={"rate_limits": True}, start="now")) as server:
+        server.trade(PRICE)
+        configuration = upstox_client.Configuration()
+        configuration.host = configuration.order_host = server.api_root
+        configuration.access_token = server.access_token
+        client = upstox_client.ApiClient(configuration)
+        placed = place(client, quantity=12 * largest, slice=True, order_type="LIMIT", price=PRICE - 100)
+        told = placed.data.order_ids
+        listed = [row.order_id for row in upstox_client.OrderApi(client).get_order_book("2.0").data]
+        client.pool.close()
+        client.pool.join()
+        client.rest_client.pool_manager.clear()
+    assert (len(told), sorted(told)) == (10, sorted(listed))
+
+
+def test_a_malformed_margin_request_is_refused(client):
+    request = upstox_client.MarginRequest(instruments=["everything"])
+    with pytest.raises(ApiException) as caught:
+        upstox_client.ChargeApi(client).post_margin(request)
+    assert caught.value.status == 400
+
+
 def test_a_stop_is_changed_and_cancelled(server, client):
     fields = {
         "order_type": "SL",

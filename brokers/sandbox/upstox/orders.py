@@ -31,14 +31,15 @@ def order_form(body: object, names: Names) -> dict[str, str]:
             raise input_error(f"The {name} is required")
     if fields["is_amo"]:
         raise input_error("After market orders are not served by the sandbox")
-    if fields["product"] not in _TO_EXCHANGE:
+    product = str(fields["product"])
+    if product not in _TO_EXCHANGE:
         raise input_error("The product is invalid")
     instrument = names.contract(str(fields["instrument_token"]))
     return {
         **_texts(fields),
         "exchange": instrument.exchange,
         "tradingsymbol": instrument.symbol,
-        "product": _TO_EXCHANGE[fields["product"]],
+        "product": _TO_EXCHANGE[product],
         "transaction_type": str(fields["transaction_type"]),
         **({"tag": str(fields["tag"])} if fields.get("tag") else {}),
     }

@@ -98,14 +98,18 @@ class UpstoxRoutes:
     def _place(self, venue: Venue, call: Call) -> Any:  # noqa: ANN401 # JSON, here and below
         form = order_form(call.body, self._names)
         instrument = self._names.contract(str(call.body["instrument_token"]))
-        quantity, largest = int(call.body["quantity"]), instrument.freeze // instrument.lot * instrument.lot
+        quantity, largest = (
+            _units(call.body["quantity"]),
+            instrument.freeze // instrument.lot * instrument.lot,
+        )
         if not call.body.get("slice") or quantity <= largest:
             return {"order_ids": [venue.exchange.place(_VARIETY, form)]}
         if quantity > _MOST_SLICES * largest:
             raise input_error("The quantity exceeds what can be sliced")
+        if quantity % instrument.lot:  # before the first slice: a refused request must leave no order
+            raise input_error(f"Quantity should be in multiples of the lot size {instrument.lot}.")
         parts = [largest] * (quantity // largest) + ([quantity % largest] if quantity % largest else [])
-        placed = [venue.exchange.place(_VARIETY, {**form, "quantity": str(part)}) for part in parts]
-        return {"order_ids": placed}
+        return {"order_ids": _placed(venue, form, parts)}
 
     def _modify(self, venue: Venue, call: Call) -> Any:  # noqa: ANN401
         order_id, form = change_form(call.body)
@@ -153,6 +157,8 @@ class UpstoxRoutes:
             raise input_error("The instruments are required")
         asked = []
         for row in rows:
+            if not isinstance(row, dict):
+                raise input_error("The instruments are invalid")
             instrument = self._names.contract(str(row.get("instrument_key")))
             asked.append(
                 {
@@ -181,6 +187,26 @@ class UpstoxRoutes:
             for one in self._names.expired
             if one.name == name and str(one.expiry) == expiry
         ]
+
+
+def _units(given: object) -> int:
+    try:
+        return int(str(given))
+    except ValueError:
+        raise input_error("Invalid `quantity`.") from None
+
+
+def _placed(venue: Venue, form: dict[str, str], parts: list[int]) -> list[str]:
+    """Place slices; where a later one is one too many, tell of those that are placed."""
+    placed: list[str] = []
+    for part in parts:
+        try:
+            placed.append(venue.exchange.place(_VARIETY, {**form, "quantity": str(part)}))
+        except ExchangeError:
+            if not placed:
+                raise
+            break
+    return placed
 
 
 def profile_row(venue: Venue) -> dict[str, Any]:
